@@ -1,0 +1,45 @@
+{
+  "variables": {
+    # "address", "undefined" and the like: npm run build:native -- -Dsanitize=address
+    "sanitize%": "",
+    "engine_folders": "native/base native/wire native/packet native/vote native/merge native/gateway"
+  },
+  "target_defaults": {
+    "cflags!": ["-fno-exceptions"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+    "cflags_cc": [
+      "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+      "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fvisibility-inlines-hidden"
+    ],
+    "include_dirs": ["native"],
+    "conditions": [
+      ["sanitize!=''", {
+        "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g"],
+        "ldflags": ["-fsanitize=<(sanitize)"]
+      }]
+    ],
+    "configurations": {
+      "Debug": { "cflags_cc!": ["-O3", "-O0"], "cflags_cc": ["-O1", "-g", "-D_GLIBCXX_ASSERTIONS"] },
+      "Release": { "cflags_cc": ["-O3"], "defines": ["NDEBUG"] }
+    }
+  },
+  "targets": [
+    {
+      "target_name": "engine",
+      "type": "static_library",
+      "sources": ["<!@(node native/sources.mjs <(engine_folders))"]
+    },
+    {
+      "target_name": "tmr_engine",
+      "dependencies": ["engine", "<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "sources": ["<!@(node native/sources.mjs native/addon)"]
+    },
+    {
+      "target_name": "engine_test",
+      "type": "executable",
+      "dependencies": ["engine"],
+      "sources": ["<!@(node native/sources.mjs native/test)"]
+    }
+  ]
+}
