@@ -1,0 +1,43 @@
+#include "base/buffer.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace tmr {
+
+namespace {
+constexpr std::size_t first_capacity = 256;
+}
+
+Status BoundedBuffer::extend(std::size_t count, MutableBytes& room) noexcept {
+  if (count > limit_ - size_) return Status::no_room;
+  const std::size_t needed = size_ + count;
+  if (needed > capacity_) {
+    const std::size_t wanted = std::min(limit_, std::max({needed, 2 * capacity_, first_capacity}));
+    std::unique_ptr<std::uint8_t[]> larger(new (std::nothrow) std::uint8_t[wanted]);
+    if (larger == nullptr) return Status::no_room;
+    copy({larger.get(), wanted}, bytes());
+    memory_ = std::move(larger);
+    capacity_ = wanted;
+  }
+  room = {memory_.get() + size_, count};
+  size_ = needed;
+  return Status::ok;
+}
+
+Status BoundedBuffer::append(Bytes bytes) noexcept {
+  MutableBytes room;
+  const Status status = extend(bytes.size(), room);
+  if (status == Status::ok) copy(room, bytes);
+  return status;
+}
+
+void BoundedBuffer::clear(std::size_t keep) noexcept {
+  size_ = 0;
+  if (capacity_ > keep) {
+    memory_.reset();
+    capacity_ = 0;
+  }
+}
+
+}  // namespace tmr

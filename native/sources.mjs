@@ -1,0 +1,10 @@
+// Lists the C++ sources below the folders given as arguments, for binding.gyp: one file, one line.
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+for (const folder of process.argv.slice(2)) {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".cpp"));
+  for (const name of names.sort()) console.log(`${folder}/${name}`);
+}
