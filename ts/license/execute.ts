@@ -1,0 +1,162 @@
+/**
+ * One request of a client, in the order in which it is judged: is there such a session, was the request executed
+ * before, does it fit the window of stored results; then what it asks for.
+ */
+import { getU64, isZero } from "../wire/bytes.js";
+import { Kind, Status } from "../wire/kinds.js";
+import { RequestField, SESSION_BYTES } from "../wire/request.js";
+import { ResultField } from "../wire/result.js";
+import { access, describeHandle } from "./access.js";
+import type { Call } from "./call.js";
+import { RESULT_WINDOW } from "./limits.js";
+import { type ListPart, listContainers, listItems } from "./listing.js";
+import { openSession, repeatEnded } from "./open-session.js";
+import { sessionKey } from "./sessions.js";
+
+/** Executes the request that `call` points at; its result is the current record of `call.out`. */
+export function executeRequest(call: Call & { session: number }): void {
+  const { batch, out, request } = call;
+  const session = call.at + RequestField.session;
+  if (request === 0 || isZero(batch, session, session + SESSION_BYTES)) {
+    out.refuse(Status["bad-request"], "A request names its session and has a number from 1.");
+    return;
+  }
+  const key = sessionKey(batch, session);
+  call.session = call.state.sessions.find(key);
+  if (call.session !== -1) inSession(call);
+  else if (call.kind === Kind.openSession) openSession(call, key);
+  else repeatEnded(call, key);
+}
+
+function inSession(call: Call): void {
+  const { state, session, request, out } = call;
+  state.touchSession(session);
+  out.lease(state.sessions.timeoutMs(session));
+  if (!isNumberInTurn(call)) return;
+  const stored = state.results.find(session, request);
+  if (stored !== -1 && state.rules.answersKept) {
+    out.repeat(state.results.record(stored), state.results.text(stored));
+    return;
+  }
+  if (request >= state.sessions.answeredBelow(session) + RESULT_WINDOW) {
+    refuseBeyondWindow(call);
+  } else if (!isStored(call.kind)) {
+    read(call);
+  } else if (call.kind === Kind.closeSession) {
+    closeSession(call);
+  } else if (state.results.size >= state.limits.maxStoredResults) {
+    out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
+  } else {
+    write(call);
+    state.storeResult(session, request, out.records, out.offset, out.text());
+  }
+}
+
+/** Notes which answers the client has. False: this request is below them, and refused. */
+function isNumberInTurn(call: Call): boolean {
+  const { state, session, request, out } = call;
+  const claimed = getU64(call.batch, call.at + RequestField.answeredBelow);
+  const answeredBelow = Math.max(claimed, state.sessions.answeredBelow(session));
+  if (request < answeredBelow) {
+    out.refuse(Status["stale-request"], `Request ${request} is below ${answeredBelow}, so the client was answered.`);
+    return false;
+  }
+  state.raiseAnsweredBelow(session, claimed);
+  return true;
+}
+
+/** False for kinds whose result is a function of the present state: they are executed anew when repeated. */
+function isStored(kind: number): boolean {
+  switch (kind) {
+    case Kind.heartbeat:
+    case Kind.info:
+    case Kind.containers:
+    case Kind.items:
+      return false;
+    default:
+      return true;
+  }
+}
+
+function read(call: Call): void {
+  const { state, out, batch, at, reached } = call;
+  const cursor = batch.readUInt32LE(at + RequestField.cursor);
+  switch (call.kind) {
+    case Kind.info: {
+      const handle = findHandle(call);
+      if (handle !== -1) describeHandle(state, handle, out);
+      return;
+    }
+    case Kind.containers:
+      answerList(call, () => listContainers(state, cursor, reached));
+      return;
+    case Kind.items:
+      answerList(call, () => listItems(state, cursor, reached));
+      return;
+    default: // a heartbeat: keeping the session alive is all that it asks
+  }
+}
+
+function write(call: Call): void {
+  switch (call.kind) {
+    case Kind.openSession: // again: it is the same session, with the time-out and names that it was opened with
+      return;
+    case Kind.access:
+      access(call);
+      return;
+    case Kind.release:
+      release(call);
+      return;
+    default:
+      call.out.refuse(Status["bad-request"], `Requests of kind ${call.kind} are not known here.`);
+  }
+}
+
+function release(call: Call): void {
+  const { state, out } = call;
+  const handle = findHandle(call);
+  if (handle === -1) return;
+  const pool = state.container.pool(state.handles.pool(handle));
+  describeHandle(state, handle, out);
+  state.release(handle);
+  out.license(pool, pool.item, state.container);
+}
+
+function closeSession(call: Call): void {
+  const { state, out } = call;
+  out.u32(ResultField.timeoutMs, 0);
+  out.u32(ResultField.heartbeatMs, 0);
+  state.closeSession(call.session, call.request, out.copyRecord());
+}
+
+/** The slot of the handle asked about; -1 after refusing one that never was, was released, or is another session's. */
+function findHandle(call: Call): number {
+  const { state, out } = call;
+  const handle = getU64(call.batch, call.at + RequestField.handle);
+  const slot = state.handles.find(handle, call.session);
+  if (slot === -1) {
+    out.refuse(
+      Status["handle-unknown"],
+      `This session holds no handle ${handle} in container ${state.container.name}.`,
+    );
+  }
+  return slot;
+}
+
+/** Lists share what the answer to one batch may hold; beyond it the client asks again. */
+function answerList(call: Call, list: () => ListPart): void {
+  if (!call.out.hasRoomForList) {
+    call.out.refuse(Status.busy, "Too many lists were asked for at once; ask again.");
+    return;
+  }
+  const part = list();
+  call.out.list(part.text, part.nextCursor);
+}
+
+function refuseBeyondWindow(call: Call): void {
+  const oldest = call.state.sessions.answeredBelow(call.session);
+  call.out.refuse(
+    Status.busy,
+    `Request ${call.request} is ${RESULT_WINDOW} or more beyond ${oldest}, the oldest without an answer.`,
+  );
+}

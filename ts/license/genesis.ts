@@ -1,0 +1,55 @@
+/** What a system is from its first moment on, and what the state machine needs from outside. */
+import { TmrError } from "../errors.js";
+import { canonicalJson } from "../wire/canonical.js";
+
+/** The computations that the state machine is given: all are functions of their arguments. */
+export interface LicensePorts {
+  /** 32 bytes */
+  readonly sha256: (bytes: Uint8Array) => Uint8Array;
+  /** The engine's merge: sorted 48-byte entries per upstream (null: no statement) to 64-byte entries. */
+  readonly mergeContainers: (a: Uint8Array | null, b: Uint8Array | null, c: Uint8Array | null) => Uint8Array;
+  readonly verifyEd25519: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+}
+
+/** Equal on all five servers; its digest is digest(0) of the log. */
+export interface Genesis {
+  /** base64url of 16 random bytes */
+  readonly id: string;
+  /** `mask-serial` of the virtual container */
+  readonly virtualContainer: string;
+  /** base64url Ed25519 public keys of the upstreams 1, 2, 3 */
+  readonly upstreams: readonly [string, string, string];
+}
+
+/** A container's number as two integers. */
+export interface ContainerNumber {
+  readonly mask: number;
+  readonly serial: number;
+}
+
+/** SHA-256 of "tmr genesis/1\n" and the canonical JSON of the genesis. */
+export function genesisDigest(genesis: Genesis, sha256: LicensePorts["sha256"]): Uint8Array {
+  const { id, virtualContainer, upstreams } = genesis;
+  return sha256(Buffer.from(`tmr genesis/1\n${canonicalJson({ id, virtualContainer, upstreams })}`));
+}
+
+/** Reads `mask-serial` (u8 and u32, decimal without leading zeros), or null. */
+export function parseContainerNumber(text: string): ContainerNumber | null {
+  const match = /^(0|[1-9]\d{0,2})-(0|[1-9]\d{0,9})$/.exec(text);
+  const mask = Number(match?.[1]);
+  const serial = Number(match?.[2]);
+  return match !== null && mask <= 0xff && serial <= 0xffff_ffff ? { mask, serial } : null;
+}
+
+/** The raw Ed25519 key of an upstream. Throws ERR_TMR_ARGUMENT when it is not one. */
+export function signingKeyOf(genesis: Genesis, upstream: 1 | 2 | 3): Buffer {
+  const text = genesis.upstreams[(upstream - 1) as 0 | 1 | 2];
+  const key = Buffer.from(text, "base64url");
+  if (key.length !== 32) {
+    throw new TmrError(
+      "ERR_TMR_ARGUMENT",
+      `genesis: signing key of upstream ${upstream}: expected 32 bytes of base64url`,
+    );
+  }
+  return key;
+}

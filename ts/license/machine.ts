@@ -1,0 +1,158 @@
+/**
+ * The license state machine: from a state and a batch of the log to the next state and the results. Nothing else goes
+ * in, no clock and no randomness, so three upstreams with the same log have the same state and answer byte for byte
+ * alike.
+ */
+import { blobAreaOffset, readBatchHeader, recordOffset } from "../wire/batch.js";
+import { getU64 } from "../wire/bytes.js";
+import { Kind, Status } from "../wire/kinds.js";
+import { RequestField } from "../wire/request.js";
+import { ResultField } from "../wire/result.js";
+import { allRules, type ProtocolRules } from "../wire/rules.js";
+import { Answer } from "./answer.js";
+import type { Call } from "./call.js";
+import { executeRequest } from "./execute.js";
+import { type Genesis, type LicensePorts, signingKeyOf } from "./genesis.js";
+import { LIMITS, type LicenseLimits } from "./limits.js";
+import { blobOf } from "./open-session.js";
+import { readSnapshot, writeSnapshot } from "./snapshot.js";
+import { State } from "./state.js";
+import { checkStatement } from "./statement.js";
+import type { UpstreamNumber } from "./virtual-container.js";
+
+/** Results of one batch. Views, valid until the next {@link LicenseMachine.apply}. */
+export interface BatchResults {
+  /** one record of 128 bytes per request, in the batch's order; `mark` and `markProof` are left to the TMR server */
+  readonly records: Buffer;
+  /** what the records' blob fields point into */
+  readonly blobs: Buffer;
+}
+
+export class LicenseMachine {
+  readonly #state: State;
+  readonly #ports: LicensePorts;
+  readonly #signingKeys: readonly [Buffer, Buffer, Buffer];
+  readonly #out = new Answer();
+  readonly #call: { -readonly [K in keyof Call]: Call[K] };
+
+  private constructor(state: State, genesis: Genesis, ports: LicensePorts) {
+    this.#state = state;
+    this.#ports = ports;
+    this.#signingKeys = [signingKeyOf(genesis, 1), signingKeyOf(genesis, 2), signingKeyOf(genesis, 3)];
+    const batch = Buffer.alloc(0);
+    this.#call = { state, out: this.#out, batch, at: 0, blobArea: 0, reached: 0, session: -1, kind: 0, request: 0 };
+  }
+
+  /** The empty state of a system. Throws ERR_TMR_ARGUMENT when the genesis is malformed. */
+  static create(
+    genesis: Genesis,
+    ports: LicensePorts,
+    limits: LicenseLimits = LIMITS,
+    rules: ProtocolRules = allRules,
+  ): LicenseMachine {
+    return new LicenseMachine(new State(genesis, ports, limits, rules), genesis, ports);
+  }
+
+  /** The state that {@link snapshot} gave. Throws ERR_TMR_STORE when the bytes are damaged or of another system. */
+  static restore(
+    snapshot: Uint8Array,
+    genesis: Genesis,
+    ports: LicensePorts,
+    limits: LicenseLimits = LIMITS,
+    rules: ProtocolRules = allRules,
+  ): LicenseMachine {
+    const state = new State(genesis, ports, limits, rules);
+    readSnapshot(snapshot, state, ports.sha256);
+    return new LicenseMachine(state, genesis, ports);
+  }
+
+  /** Position of the last batch applied, 0 = none. */
+  get position(): number {
+    return this.#state.position;
+  }
+
+  /** Log time of the last batch, ms. */
+  get logMs(): number {
+    return this.#state.logMs;
+  }
+
+  /** Calendar time of the last batch, ms since 1970. */
+  get calendarMs(): number {
+    return this.#state.calendarMs;
+  }
+
+  /** 32 bytes: SHA-256(the digest before ‖ what the last batch changed); the genesis digest before any batch. */
+  get stateDigest(): Uint8Array {
+    return this.#state.stateDigest;
+  }
+
+  /** Version of the statement of this upstream that counts, 0 = none. */
+  statementVersion(upstream: UpstreamNumber): number {
+    return this.#state.container.statement(upstream)?.version ?? 0;
+  }
+
+  /** SHA-256 of the payload of that statement. */
+  statementDigest(upstream: UpstreamNumber): Uint8Array | null {
+    return this.#state.container.statement(upstream)?.digest ?? null;
+  }
+
+  /** Applies the next batch of the log, which the caller has checked to be well-formed and next. */
+  apply(batch: Buffer): BatchResults {
+    const header = readBatchHeader(batch);
+    this.#state.begin(header.position, header.logMs, header.calendarMs);
+    this.#out.begin();
+    this.#call.batch = batch;
+    this.#call.blobArea = blobAreaOffset(header.count);
+    this.#call.reached = header.reached;
+    for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i));
+    this.#state.end();
+    return this.#out.finish(header.count);
+  }
+
+  /** The whole state; equal states give equal bytes. */
+  snapshot(): Uint8Array {
+    return writeSnapshot(this.#state, this.#ports.sha256);
+  }
+
+  #execute(index: number, at: number): void {
+    const call = this.#call;
+    call.at = at;
+    call.kind = call.batch[at + RequestField.kind] as number;
+    call.request = getU64(call.batch, at + RequestField.request);
+    call.session = -1;
+    this.#out.open(index, call.batch, at);
+    if (call.kind === Kind.expire) this.#expire();
+    else if (call.kind === Kind.statement) this.#applyStatement();
+    else executeRequest(call);
+  }
+
+  /** Ends every session whose time is over, and says when the next one's will be. */
+  #expire(): void {
+    const state = this.#state;
+    for (;;) {
+      const session = state.sessions.firstToTimeOut();
+      const deadline = session === -1 ? 0 : state.sessions.deadline(session);
+      if (session === -1 || deadline > state.logMs) {
+        this.#out.u64(ResultField.nextExpiryMs, deadline);
+        return;
+      }
+      state.timeOutSession(session);
+    }
+  }
+
+  #applyStatement(): void {
+    const { batch, at } = this.#call;
+    const upstream = getU64(batch, at + RequestField.durationMs);
+    if (upstream !== 1 && upstream !== 2 && upstream !== 3) {
+      this.#out.refuse(Status["bad-request"], `A statement is by upstream 1, 2 or 3, not ${upstream}.`);
+      return;
+    }
+    const key = this.#signingKeys[(upstream - 1) as 0 | 1 | 2];
+    const statement = checkStatement(blobOf(this.#call), upstream, this.statementVersion(upstream), key, this.#ports);
+    if (typeof statement === "string") {
+      this.#out.refuse(Status["bad-request"], `The statement of upstream ${upstream} is refused: ${statement}.`);
+      return;
+    }
+    this.#state.acceptStatement(upstream, statement);
+  }
+}

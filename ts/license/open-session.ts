@@ -1,0 +1,80 @@
+/** Requests whose session is not open: opening it, and the last answer of one that has ended. */
+import { getU64 } from "../wire/bytes.js";
+import { Status } from "../wire/kinds.js";
+import { RequestField } from "../wire/request.js";
+import type { Call } from "./call.js";
+import { DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, RESULT_WINDOW } from "./limits.js";
+
+const nothing = Buffer.alloc(0);
+
+/** The answer that ended the session, when it is that request again; else `session-unknown`. */
+export function repeatEnded(call: Call, key: string): void {
+  const { state, out } = call;
+  const ended = state.ended.find(key);
+  if (ended?.request === call.request) {
+    out.repeat(ended.record, ended.text);
+    return;
+  }
+  out.refuse(
+    Status["session-unknown"],
+    `No such session in container ${state.container.name}: never opened, closed, or timed out.`,
+  );
+}
+
+/** Opens a session; a refusal is kept for a repeat like an answer of a session. */
+export function openSession(call: Call, key: string): void {
+  const { state, out, batch, at, request } = call;
+  // A late copy of a request from before the end must not open the session again.
+  if ((state.ended.find(key)?.request ?? 0) >= request) {
+    repeatEnded(call, key);
+    return;
+  }
+  const names = blobOf(call);
+  const timeoutMs = getU64(batch, at + RequestField.durationMs) || DEFAULT_TIMEOUT_MS;
+  const answeredBelow = Math.max(1, getU64(batch, at + RequestField.answeredBelow));
+  const fault = faultInOpening(call, names, timeoutMs, answeredBelow);
+  if (fault !== null) {
+    out.refuse(Status["bad-request"], fault);
+    state.refuseOpen(key, request, out.copyRecord(), out.text() ?? nothing);
+    return;
+  }
+  if (state.results.size >= state.limits.maxStoredResults) {
+    out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
+    return;
+  }
+  const slot = state.openSession(key, names, timeoutMs, answeredBelow);
+  out.lease(timeoutMs);
+  state.storeResult(slot, request, out.records, out.offset, null);
+}
+
+function faultInOpening(call: Call, names: Buffer, timeoutMs: number, answeredBelow: number): string | null {
+  const { state, request } = call;
+  const { maxSessions } = state.limits;
+  if (request < answeredBelow || request >= answeredBelow + RESULT_WINDOW) {
+    return `Request ${request} does not fit answeredBelow ${answeredBelow}.`;
+  }
+  if (timeoutMs > MAX_TIMEOUT_MS) return `A session time-out is at most ${MAX_TIMEOUT_MS} ms, ${timeoutMs} asked for.`;
+  if (!areNames(names)) return "The names of a session are four UTF-8 strings, each behind its length.";
+  return state.sessions.size >= maxSessions ? `All ${maxSessions} sessions of this system are in use.` : null;
+}
+
+/** Host, user, station and program: each u8 length, then UTF-8. No bytes at all: four empty names. */
+function areNames(names: Buffer): boolean {
+  if (names.length === 0) return true;
+  let at = 0;
+  for (let i = 0; i < 4; i++) {
+    const length = names[at];
+    if (length === undefined || at + 1 + length > names.length) return false;
+    const name = names.subarray(at + 1, at + 1 + length);
+    if (!Buffer.from(name.toString("utf8")).equals(name)) return false;
+    at += 1 + length;
+  }
+  return at === names.length;
+}
+
+/** A copy of the blob of the request. */
+export function blobOf(call: Call): Buffer {
+  const { batch, at } = call;
+  const from = call.blobArea + batch.readUInt32LE(at + RequestField.blobOffset);
+  return Buffer.from(batch.subarray(from, from + batch.readUInt32LE(at + RequestField.blobLength)));
+}

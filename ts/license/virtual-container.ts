@@ -1,0 +1,185 @@
+/**
+ * The virtual container: what at least two upstreams state with equal terms (protocol.md rule 9), and the seats that
+ * are taken of it. Seats are counted per join key, apart from the item, so an item that changes, disappears and comes
+ * back finds its seats as they were.
+ */
+import { MERGED_ENTRY_BYTES, MergedField } from "../wire/merge.js";
+import type { ProtocolRules } from "../wire/rules.js";
+import type { ContainerNumber, LicensePorts } from "./genesis.js";
+import type { Statement } from "./statement.js";
+import type { Terms } from "./terms.js";
+
+export type UpstreamNumber = 1 | 2 | 3;
+const upstreamNumbers: readonly UpstreamNumber[] = [1, 2, 3];
+
+/** A join key as numbers. */
+export type JoinKey = Pick<Terms, "firmCode" | "productCode" | "tmrId" | "actId">;
+
+/** Seats taken of one join key. */
+export interface Pool {
+  /** index for {@link VirtualContainer.pool}; not part of the state, a restored machine may number otherwise */
+  readonly id: number;
+  readonly key: JoinKey;
+  /** seats taken, over all handles; above the quantity only after the quantity was lowered */
+  used: number;
+  /** handles, those that take no seat included */
+  handles: number;
+  /** null while fewer than two upstreams state it with equal terms */
+  item: Item | null;
+}
+
+/** An item that at least two upstreams state with equal terms. */
+export interface Item {
+  readonly terms: Terms;
+  /** bit i-1 set: upstream i states exactly these terms */
+  readonly holders: number;
+  /** the upstream that states other terms under the same key, 0 = none */
+  readonly odd: number;
+  readonly pool: Pool;
+}
+
+/** How many of the upstreams in a mask of three bits. */
+export function countOf(mask: number): number {
+  return (mask & 1) + ((mask >> 1) & 1) + ((mask >> 2) & 1);
+}
+
+/** The numbers of the upstreams in a mask, ascending. */
+export function upstreamsOf(mask: number): number[] {
+  return upstreamNumbers.filter((upstream) => (mask & (1 << (upstream - 1))) !== 0);
+}
+
+/** True when enough of the reached upstreams hold the item to grant or show it. */
+export function isReached(item: Item, reached: number): boolean {
+  return countOf(item.holders & reached) >= 2;
+}
+
+/** Seats that may still be taken; 0, never less, when a lowered quantity left more taken than there are. */
+export function freeSeats(item: Item): number {
+  return Math.max(0, item.terms.quantity - item.pool.used);
+}
+
+const noItems: readonly Item[] = [];
+const ALL_UPSTREAMS = 7;
+
+export class VirtualContainer {
+  readonly number: ContainerNumber;
+  /** `mask-serial` */
+  readonly name: string;
+  readonly #merge: LicensePorts["mergeContainers"];
+  readonly #rules: ProtocolRules;
+  readonly #statements: [Statement | null, Statement | null, Statement | null] = [null, null, null];
+  readonly #poolByKey = new Map<string, Pool>();
+  readonly #pools: (Pool | undefined)[] = [];
+  readonly #freePoolIds: number[] = [];
+  #items: readonly Item[] = noItems;
+  #byFirm = new Map<number, Map<number, Item[]>>();
+
+  constructor(number: ContainerNumber, merge: LicensePorts["mergeContainers"], rules: ProtocolRules) {
+    this.number = number;
+    this.name = `${number.mask}-${number.serial}`;
+    this.#merge = merge;
+    this.#rules = rules;
+  }
+
+  statement(upstream: UpstreamNumber): Statement | null {
+    return this.#statements[(upstream - 1) as 0 | 1 | 2];
+  }
+
+  /** Replaces what `upstream` states and merges anew. */
+  state(upstream: UpstreamNumber, statement: Statement): void {
+    this.#statements[upstream - 1] = statement;
+    this.#remerge();
+  }
+
+  /** All items, ascending by join key. */
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
+  /** The items with these codes, ascending by item reference. */
+  find(firmCode: number, productCode: number): readonly Item[] {
+    return this.#byFirm.get(firmCode)?.get(productCode) ?? noItems;
+  }
+
+  pool(id: number): Pool {
+    const pool = this.#pools[id];
+    if (pool === undefined) throw new RangeError(`no pool ${id}`);
+    return pool;
+  }
+
+  /** The pool of a join key, made when there is none: for restoring handles whose item is gone. */
+  poolOf(key: JoinKey): Pool {
+    const name = `${key.firmCode}:${key.productCode}:${key.tmrId}:${key.actId}`;
+    let pool = this.#poolByKey.get(name);
+    if (pool === undefined) {
+      const { firmCode, productCode, tmrId, actId } = key;
+      const id = this.#freePoolIds.pop() ?? this.#pools.length;
+      pool = { id, key: { firmCode, productCode, tmrId, actId }, used: 0, handles: 0, item: null };
+      this.#pools[id] = pool;
+      this.#poolByKey.set(name, pool);
+    }
+    return pool;
+  }
+
+  take(pool: Pool, seats: number): void {
+    pool.used += seats;
+    pool.handles += 1;
+  }
+
+  give(pool: Pool, seats: number): void {
+    pool.used -= seats;
+    pool.handles -= 1;
+  }
+
+  #remerge(): void {
+    const [a, b, c] = this.#statements;
+    const merged = this.#merge(a?.entries ?? null, b?.entries ?? null, c?.entries ?? null);
+    for (const pool of this.#poolByKey.values()) pool.item = null;
+    const items: Item[] = [];
+    const next = [0, 0, 0];
+    for (let at = 0; at < merged.length; at += MERGED_ENTRY_BYTES) {
+      // The merge walks the three sorted statements side by side, so each one's next item is the one meant here.
+      let terms: Terms | undefined;
+      const present = merged[at + MergedField.present] as number;
+      const agree = merged[at + MergedField.agree] as number;
+      const holders = this.#rules.twoHolders || agree !== 0 ? agree : ALL_UPSTREAMS;
+      for (const i of [0, 1, 2] as const) {
+        if ((present & (1 << i)) === 0) continue;
+        const own = this.#statements[i]?.items[next[i] as number];
+        next[i] = (next[i] as number) + 1;
+        if ((holders & (1 << i)) !== 0) terms ??= own;
+      }
+      if (terms === undefined || countOf(holders) < 2) continue;
+      const pool = this.poolOf(terms);
+      pool.item = { terms, holders, odd: merged[at + MergedField.odd] as number, pool };
+      items.push(pool.item);
+    }
+    this.#items = items;
+    this.#dropEmptyPools();
+    this.#index();
+  }
+
+  #dropEmptyPools(): void {
+    for (const [name, pool] of this.#poolByKey) {
+      if (pool.item !== null || pool.handles > 0) continue;
+      this.#poolByKey.delete(name);
+      this.#pools[pool.id] = undefined;
+      this.#freePoolIds.push(pool.id);
+    }
+  }
+
+  #index(): void {
+    this.#byFirm = new Map();
+    for (const item of this.#items) {
+      const { firmCode, productCode } = item.terms;
+      let firm = this.#byFirm.get(firmCode);
+      if (firm === undefined) {
+        firm = new Map<number, Item[]>();
+        this.#byFirm.set(firmCode, firm);
+      }
+      const same = firm.get(productCode);
+      if (same === undefined) firm.set(productCode, [item]);
+      else same.push(item);
+    }
+  }
+}
