@@ -1,0 +1,78 @@
+/** Opening the database file: settings, tables, and which failure means what. */
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import { TmrError } from "../errors.js";
+import { StoreDamageError } from "./store.js";
+
+/** A connection of better-sqlite3. */
+export type Connection = InstanceType<typeof Database>;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS commits (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    upstream INTEGER NOT NULL, genesis BLOB NOT NULL,
+    promised INTEGER NOT NULL, log_epoch INTEGER NOT NULL, incarnation BLOB NOT NULL, blank INTEGER NOT NULL,
+    members BLOB NOT NULL, statement_version INTEGER NOT NULL, statement_digest BLOB, seal BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS base (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, digest BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY, digest BLOB NOT NULL, batch BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    position INTEGER NOT NULL, digest BLOB NOT NULL, seal BLOB NOT NULL, bytes BLOB NOT NULL);
+`;
+
+function codeOf(error: unknown): string {
+  return error instanceof Database.SqliteError ? error.code : "";
+}
+
+/**
+ * True for every way in which "these bytes are not what was written" shows: SQLite's own words for it, tables that do
+ * not fit the fixed queries, and values of another type or size than was stored.
+ */
+function isDamage(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  const code = codeOf(error);
+  return code.startsWith("SQLITE_CORRUPT") || ["SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR"].includes(code);
+}
+
+/** Runs a read; damage that SQLite finds becomes {@link StoreDamageError}, other failures `ERR_TMR_FILE`. */
+export function reading<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof TmrError) throw cause;
+    if (isDamage(cause)) throw new StoreDamageError(`${file} is damaged: ${String(cause)}`, { cause });
+    if (codeOf(cause).startsWith("SQLITE_BUSY")) {
+      throw new TmrError("ERR_TMR_FILE", `${file} is in use by another process`, { cause });
+    }
+    throw new TmrError("ERR_TMR_FILE", `${file} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** Opens or creates the file, mode 0600, for this process alone, durable at every commit. */
+export function openDatabase(file: string): Connection {
+  try {
+    closeSync(openSync(file, "a", 0o600));
+    const folder = openSync(dirname(file), "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  } catch (cause) {
+    throw new TmrError("ERR_TMR_FILE", `${file} cannot be opened: ${String(cause)}`, { cause });
+  }
+  return reading(file, () => {
+    const database = new Database(file, { timeout: 0 });
+    try {
+      // Exclusive before the first read: a second process fails here instead of writing into the same log.
+      database.pragma("locking_mode = EXCLUSIVE");
+      database.pragma("journal_mode = WAL");
+      database.pragma("synchronous = FULL");
+      database.pragma("journal_size_limit = 67108864");
+      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Sees to it that the holding statement in the replicated state is the one of the own containers (protocol.md
+ * rule 9): makes a new one when it is not, with a version above every earlier one, and offers it until it is there.
+ */
+import type { ReplicaStore } from "../store/store.js";
+import { asBuffer } from "../wire/bytes.js";
+import type { LicenseState } from "./license-state.js";
+import type { UpstreamNumber } from "./types.js";
+
+/** A signed statement: 64 bytes of signature and the payload, and the SHA-256 of the payload. */
+export interface SignedStatement {
+  readonly bytes: Uint8Array;
+  readonly payloadDigest: Uint8Array;
+}
+
+/** Signs what the containers hold now under a version. Null: there is nothing to state and never was. */
+export type StatementMaker = (version: number) => SignedStatement | null;
+
+/** The statement is offered to the leader at most this often. */
+export const OFFER_EVERY_MS = 1000;
+
+function same(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a !== null && b !== null && asBuffer(a).equals(b);
+}
+
+export class Holding {
+  readonly #upstream: UpstreamNumber;
+  readonly #store: ReplicaStore;
+  readonly #make: StatementMaker;
+  #offer: { readonly version: number; readonly statement: SignedStatement } | null = null;
+  /** Version in the state when it was last found to be the current one. */
+  #satisfiedBy = -1;
+  #offeredAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(upstream: UpstreamNumber, store: ReplicaStore, make: StatementMaker) {
+    this.#upstream = upstream;
+    this.#store = store;
+    this.#make = make;
+  }
+
+  /** The containers may hold something else now. */
+  changed(): void {
+    this.#offer = null;
+    this.#satisfiedBy = -1;
+    this.#offeredAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** The statement to send to the leader now, or null. */
+  next(state: LicenseState, nowMs: number): Uint8Array | null {
+    const stated = state.statementVersion(this.#upstream);
+    if (stated === this.#satisfiedBy || nowMs - this.#offeredAtMs < OFFER_EVERY_MS) return null;
+    const statement = this.#wanted(state, stated);
+    if (statement === null) {
+      this.#satisfiedBy = stated;
+      return null;
+    }
+    this.#offeredAtMs = nowMs;
+    return statement.bytes;
+  }
+
+  #wanted(state: LicenseState, stated: number): SignedStatement | null {
+    const current = this.#make(stated);
+    if (current === null || same(current.payloadDigest, state.statementDigest(this.#upstream))) return null;
+    const { statementVersion, statementDigest } = this.#store.meta();
+    if (this.#offer !== null && this.#offer.version > stated) return this.#offer.statement;
+    if (statementVersion > stated) {
+      // Made in an earlier life and not carried yet: the same one again, unless the containers changed since.
+      const earlier = this.#make(statementVersion);
+      if (earlier !== null && same(earlier.payloadDigest, statementDigest)) {
+        this.#offer = { version: statementVersion, statement: earlier };
+        return earlier;
+      }
+    }
+    const version = Math.max(statementVersion, stated) + 1;
+    const statement = this.#make(version);
+    if (statement === null) return null;
+    this.#store.writeMeta({ statementVersion: version, statementDigest: statement.payloadDigest });
+    this.#offer = { version, statement };
+    return statement;
+  }
+}

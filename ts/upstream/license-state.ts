@@ -1,0 +1,25 @@
+/** What the replica needs of the license state machine; `LicenseMachine` of ts/license has this shape. */
+import type { UpstreamNumber } from "./types.js";
+
+/** The license state after a position of the log. */
+export interface LicenseState {
+  readonly position: number;
+  readonly logMs: number;
+  readonly calendarMs: number;
+  /** 32 bytes */
+  readonly stateDigest: Uint8Array;
+  /** Applies the next batch; the answer is valid until the next call. */
+  apply(batch: Buffer): { readonly records: Buffer; readonly blobs: Buffer };
+  /** Version of the holding statement of this upstream that is in the state, 0 = none. */
+  statementVersion(upstream: UpstreamNumber): number;
+  /** SHA-256 of its payload. */
+  statementDigest(upstream: UpstreamNumber): Uint8Array | null;
+  snapshot(): Uint8Array;
+}
+
+/** Makes license states: the empty one of this system, or one from a snapshot. */
+export interface LicenseStates {
+  create(): LicenseState;
+  /** Throws a TmrError when the bytes are not a snapshot of this system. */
+  restore(snapshot: Uint8Array): LicenseState;
+}

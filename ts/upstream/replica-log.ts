@@ -1,0 +1,242 @@
+/**
+ * The log of a replica together with the license state at its end. The two always stand at the same position: what
+ * was made durable is applied, what was cut is taken back by starting again from the snapshot.
+ */
+import { TmrError } from "../errors.js";
+import type { ReplicaStore, StoredSnapshot } from "../store/store.js";
+import { BATCH_HEADER_BYTES, BatchField, isWellFormedBatch, previousDigest } from "../wire/batch.js";
+import { asBuffer, getU64 } from "../wire/bytes.js";
+import { voteOf } from "../wire/vote.js";
+import type { LicenseState, LicenseStates } from "./license-state.js";
+import type { Sha256, UpstreamNumber } from "./types.js";
+import { VoteRing } from "./vote-ring.js";
+
+/** When a snapshot is due, and what is kept before it. */
+export interface SnapshotPolicy {
+  /** after so many batches */
+  readonly everyBatches: number;
+  /** or after so many bytes of them */
+  readonly everyBytes: number;
+  /** batches kept before the snapshot, so that an upstream that was away for a while needs no snapshot */
+  readonly keepBatches: number;
+}
+
+export const snapshotPolicy: SnapshotPolicy = Object.freeze({
+  everyBatches: 10_000,
+  everyBytes: 64 * 1024 * 1024,
+  keepBatches: 1000,
+});
+const READ_BYTES = 4 * 1024 * 1024;
+
+export interface ReplicaLogOptions {
+  readonly upstream: UpstreamNumber;
+  readonly store: ReplicaStore;
+  readonly states: LicenseStates;
+  readonly sha256: Sha256;
+  /** Default {@link snapshotPolicy}. */
+  readonly snapshots?: SnapshotPolicy;
+}
+
+/** A batch that is in its place: well-formed, right position. */
+export interface PlacedBatch {
+  readonly position: number;
+  readonly batch: Buffer;
+  readonly digest: Uint8Array;
+}
+
+export class ReplicaLog {
+  readonly #store: ReplicaStore;
+  readonly #states: LicenseStates;
+  readonly #sha256: Sha256;
+  readonly #upstream: UpstreamNumber;
+  readonly #snapshots: SnapshotPolicy;
+  readonly #ring = new VoteRing();
+  #state: LicenseState;
+  #batchesSince = 0;
+  #bytesSince = 0;
+  /** Made at its position, written once the leader says that the position was carried: a snapshot is never cut. */
+  #pending: StoredSnapshot | null = null;
+  #served: StoredSnapshot | null = null;
+
+  /** Recovers: snapshot, then every batch behind it. Throws what the store throws for damage. */
+  constructor(options: ReplicaLogOptions) {
+    this.#store = options.store;
+    this.#states = options.states;
+    this.#sha256 = options.sha256;
+    this.#upstream = options.upstream;
+    this.#snapshots = options.snapshots ?? snapshotPolicy;
+    this.#state = this.#recovered();
+  }
+
+  get state(): LicenseState {
+    return this.#state;
+  }
+
+  get position(): number {
+    return this.#store.lastPosition;
+  }
+
+  get digest(): Uint8Array {
+    return this.#store.lastDigest();
+  }
+
+  /** Epoch of the newest batch, null when the log has none. */
+  get lastEpoch(): number | null {
+    const [batch] = this.start > this.position ? [] : this.#store.read(this.position - 1, 1);
+    return batch === undefined ? null : getU64(batch, BatchField.epoch);
+  }
+
+  /** First position that can be fetched as a batch. */
+  get start(): number {
+    return this.#store.firstPosition;
+  }
+
+  digestAt(position: number): Uint8Array | null {
+    return position > this.position ? null : this.#store.digestAt(position);
+  }
+
+  /** The batch with its digest when it can stand at `position` behind `previous`, else null. */
+  place(batch: Uint8Array, position: number, previous: Uint8Array, epoch: number): PlacedBatch | null {
+    const bytes = asBuffer(batch);
+    if (!isWellFormedBatch(bytes)) return null;
+    const fits =
+      getU64(bytes, BatchField.position) === position &&
+      getU64(bytes, BatchField.epoch) <= epoch &&
+      previousDigest(bytes).equals(previous);
+    return fits ? { position, batch: bytes, digest: this.chainDigest(bytes) } : null;
+  }
+
+  /** digest(n) of a batch, from the digest(n-1) that it carries. */
+  chainDigest(batch: Buffer): Uint8Array {
+    return this.#sha256(Buffer.concat([previousDigest(batch), batch]));
+  }
+
+  /** Makes the batches behind the end durable, in one transaction, then applies them. */
+  append(batches: readonly PlacedBatch[]): void {
+    if (batches.length === 0) return;
+    this.#store.append(batches);
+    for (const { batch, digest } of batches) this.#apply(batch, digest);
+  }
+
+  /** True when everything after `position` may go: a snapshot does not stand for it. */
+  canCut(position: number): boolean {
+    return position >= (this.#store.snapshotInfo()?.position ?? 0);
+  }
+
+  /** Drops what follows `position` and takes the license state back to it. */
+  cut(position: number): void {
+    if (position === this.position) return;
+    this.#store.cut(position);
+    this.#state = this.#recovered();
+  }
+
+  /** Replaces log and state by a snapshot. False when its bytes are not one of this position. */
+  install(position: number, digest: Uint8Array, bytes: Uint8Array): boolean {
+    const state = this.#restored(bytes);
+    if (state?.position !== position) return false;
+    this.#store.installSnapshot(position, digest, bytes);
+    this.#state = state;
+    this.#begin();
+    return true;
+  }
+
+  /** Batches after `after` for another upstream. */
+  read(after: number, maxBytes: number): Buffer[] {
+    return this.#store.read(after, maxBytes);
+  }
+
+  /** A part of the snapshot for another upstream. It stays in memory until its last part was asked for. */
+  snapshotPart(offset: number, maxBytes: number) {
+    const position = this.#store.snapshotInfo()?.position;
+    if (this.#served?.position !== position) this.#served = this.#store.snapshot();
+    const snapshot = this.#served;
+    if (snapshot === null) return null;
+    if (offset + maxBytes >= snapshot.bytes.length) this.#served = null;
+    return {
+      position: snapshot.position,
+      digest: snapshot.digest,
+      totalBytes: snapshot.bytes.length,
+      bytes: snapshot.bytes.subarray(offset, offset + maxBytes),
+    };
+  }
+
+  /** The vote for `position`; without records where the results are no longer kept, null where nothing is. */
+  vote(position: number, epoch: number, clockMs: number): Buffer | null {
+    const kept = this.#ring.vote(position, epoch, clockMs);
+    if (kept !== null) return kept;
+    const stateDigest = this.#ring.stateDigest(position);
+    const digest = this.digestAt(position);
+    if (stateDigest === null || digest === null) return null;
+    const { incarnation } = this.#store.meta();
+    const upstream = this.#upstream;
+    const header = { epoch, position, incarnation, digest, stateDigest, clockMs, upstream };
+    return voteOf(header, new Uint8Array(0), new Uint8Array(0));
+  }
+
+  #apply(batch: Buffer, digest: Uint8Array): void {
+    const { records, blobs } = this.#state.apply(batch);
+    const { position, stateDigest } = this.#state;
+    const header = {
+      epoch: getU64(batch, BatchField.epoch),
+      position,
+      incarnation: this.#store.meta().incarnation,
+      digest,
+      stateDigest,
+      clockMs: 0,
+      upstream: this.#upstream,
+    };
+    this.#ring.put(position, voteOf(header, records, blobs), stateDigest);
+    this.#batchesSince++;
+    this.#bytesSince += batch.length;
+    this.#considerSnapshot(getU64(batch, BatchField.carried));
+  }
+
+  #considerSnapshot(carried: number): void {
+    const pending = this.#pending;
+    const { everyBatches, everyBytes } = this.#snapshots;
+    if (pending !== null) {
+      if (carried < pending.position) return;
+      const keepAfter = Math.max(0, pending.position - this.#snapshots.keepBatches);
+      this.#store.writeSnapshot(pending.position, pending.digest, pending.bytes, keepAfter);
+      this.#pending = null;
+      this.#batchesSince = this.#state.position - pending.position;
+      this.#bytesSince = this.#batchesSince * BATCH_HEADER_BYTES;
+    } else if (this.#batchesSince >= everyBatches || this.#bytesSince >= everyBytes) {
+      const { position } = this.#state;
+      // While several batches are applied that were made durable together, the log may end further on.
+      const digest = this.#store.digestAt(position);
+      if (digest !== null) this.#pending = { position, digest, bytes: this.#state.snapshot() };
+    }
+  }
+
+  #begin(): void {
+    this.#ring.reset(this.#state.position, this.#state.stateDigest);
+    this.#pending = null;
+    this.#batchesSince = 0;
+    this.#bytesSince = 0;
+  }
+
+  #restored(bytes: Uint8Array): LicenseState | null {
+    try {
+      return this.#states.restore(bytes);
+    } catch (error) {
+      if (error instanceof TmrError) return null;
+      throw error;
+    }
+  }
+
+  #recovered(): LicenseState {
+    const snapshot = this.#store.snapshot();
+    const restored = snapshot === null ? this.#states.create() : this.#restored(snapshot.bytes);
+    if (restored === null || restored.position !== (snapshot?.position ?? 0)) {
+      throw new TmrError("ERR_TMR_STORE", `the snapshot at position ${snapshot?.position ?? 0} cannot be read`);
+    }
+    this.#state = restored;
+    this.#begin();
+    while (this.#state.position < this.#store.lastPosition) {
+      for (const batch of this.#store.read(this.#state.position, READ_BYTES))
+        this.#apply(batch, this.chainDigest(batch));
+    }
+    return this.#state;
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * One of the three replicas (protocol.md): what it promises, which log it adopts, what it votes for. A pure machine:
+ * messages and time in, replies out; everything a reply depends on is durable in the store before it is returned.
+ * Nothing here trusts the sender for more than that it is one of the two TMR servers: every message may be late,
+ * repeated, of an old epoch, or malformed.
+ */
+import type { ReplicaMeta, ReplicaStore } from "../store/store.js";
+import { batchOfAppend } from "../wire/append.js";
+import { BatchField, previousDigest } from "../wire/batch.js";
+import { asBuffer, getU64 } from "../wire/bytes.js";
+import { decodeLink, encodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
+import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
+import { allRules, type ProtocolRules } from "../wire/rules.js";
+import { Holding, type StatementMaker } from "./holding.js";
+import type { LicenseState } from "./license-state.js";
+import { type PlacedBatch, ReplicaLog, type ReplicaLogOptions } from "./replica-log.js";
+import { SnapshotIntake } from "./snapshot-intake.js";
+import type { UpstreamNumber } from "./types.js";
+
+/** Part of a snapshot or burst of batches in one reply: leaves room for the header around it. */
+const MAX_PART_BYTES = MAX_LINK_MESSAGE_BYTES / 2;
+const NEVER = 0xffff_ffff;
+const INCARNATION_BYTES = 16;
+
+export interface ReplicaOptions extends ReplicaLogOptions {
+  readonly statement: StatementMaker;
+  /** All of them, but in a simulation that shows what happens without one. */
+  readonly rules?: ProtocolRules;
+}
+
+export interface ReplicaCounters {
+  /** bytes that are no message of a TMR server to an upstream, or a batch that cannot be one */
+  readonly malformed: number;
+  /** well-formed messages that no honest leader sends, e.g. of an epoch never promised */
+  readonly unexpected: number;
+  readonly appends: number;
+  /** appends that were here before */
+  readonly repeated: number;
+  readonly refused: number;
+}
+
+type Reply = LinkMessage | Buffer | null;
+
+function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a !== null && b !== null && asBuffer(a).equals(b);
+}
+
+export class Replica {
+  readonly #upstream: UpstreamNumber;
+  readonly #store: ReplicaStore;
+  readonly #log: ReplicaLog;
+  readonly #holding: Holding;
+  readonly #rules: ProtocolRules;
+  readonly #intake = new SnapshotIntake();
+  /** Open links, with the epoch under which each last sent something valid. */
+  readonly #links = new Map<number, number>();
+  readonly #counters = { malformed: 0, unexpected: 0, appends: 0, repeated: 0, refused: 0 };
+  #leaderHeardMs: number | null = null;
+
+  /** Recovers from the store; throws what it throws for damage. */
+  constructor(options: ReplicaOptions) {
+    this.#upstream = options.upstream;
+    this.#store = options.store;
+    this.#rules = options.rules ?? allRules;
+    this.#log = new ReplicaLog(options);
+    this.#holding = new Holding(options.upstream, options.store, options.statement);
+  }
+
+  connected(link: number): void {
+    this.#links.set(link, 0);
+  }
+
+  disconnected(link: number): void {
+    this.#links.delete(link);
+  }
+
+  /** The own containers may hold something else now. */
+  containersChanged(): void {
+    this.#holding.changed();
+  }
+
+  meta(): ReplicaMeta {
+    return this.#store.meta();
+  }
+
+  get position(): number {
+    return this.#log.position;
+  }
+
+  get digest(): Uint8Array {
+    return this.#log.digest;
+  }
+
+  get state(): LicenseState {
+    return this.#log.state;
+  }
+
+  counters(): ReplicaCounters {
+    return { ...this.#counters };
+  }
+
+  /**
+   * Takes one opened message of a TMR server and returns the messages to send back on the same link. `nowMs` is
+   * monotonic, `clockMs` the wall clock that is reported for voted time. Throws only what the store throws.
+   */
+  receive(message: Uint8Array, link: number, nowMs: number, clockMs: number): Buffer[] {
+    const bytes = asBuffer(message);
+    const batch = batchOfAppend(bytes);
+    const control = batch === null ? decodeLink(bytes) : null;
+    if (batch === null && control === null) {
+      this.#counters.malformed++;
+      return [];
+    }
+    const reply = control === null ? this.#append(batch as Buffer, clockMs) : this.#control(control, nowMs, clockMs);
+    const epoch = control === null ? getU64(batch as Buffer, BatchField.epoch) : epochOf(control);
+    const replies = reply === null ? [] : [Buffer.isBuffer(reply) ? reply : encodeLink(reply)];
+    const { promised, logEpoch, blank } = this.#store.meta();
+    if (epoch === 0 || epoch !== promised) return replies;
+    this.#leaderHeardMs = nowMs;
+    if (this.#links.has(link)) this.#links.set(link, epoch);
+    if (blank || logEpoch !== epoch) return replies;
+    const statement = this.#holding.next(this.#log.state, nowMs);
+    if (statement !== null) replies.push(encodeLink({ type: "holding", statement }));
+    return replies;
+  }
+
+  #control(message: LinkMessage, nowMs: number, clockMs: number): Reply {
+    switch (message.type) {
+      case "prepare":
+        return this.#prepare(message.epoch, clockMs);
+      case "found":
+        return this.#found(message, clockMs);
+      case "probe":
+        return this.#bound(message.epoch, () => this.#probe(message));
+      case "fetch":
+        return this.#bound(message.epoch, () => this.#fetch(message));
+      case "extend":
+        return this.#bound(message.epoch, () => this.#extend(message));
+      case "install":
+        return this.#bound(message.epoch, () => this.#install(message));
+      case "sync":
+        return this.#bound(message.epoch, () => this.#sync(message));
+      case "ping":
+        return this.#pong(nowMs, clockMs);
+      case "promise":
+      case "refused":
+      case "blank":
+      case "probed":
+      case "entries":
+      case "snapshot":
+      case "extended":
+      case "synced":
+      case "behind":
+      case "pong":
+      case "holding":
+      case "heartbeat":
+        return this.#unexpected();
+      default:
+        return message satisfies never;
+    }
+  }
+
+  // ---- promises (rules 1, 8) -----------------------------------------------------------------------------------
+
+  #prepare(epoch: number, clockMs: number): Reply {
+    const { promised } = this.#store.meta();
+    if (this.#abstains()) return this.#blank(epoch);
+    if (epoch < promised) return this.#refused(epoch);
+    if (epoch > promised) this.#store.writeMeta({ promised: epoch });
+    return this.#promise(epoch, clockMs);
+  }
+
+  /**
+   * A system begins: the three blank stores become its members. Not with a log that a leader began to refill: then the
+   * system has run before, and what it knew must not be founded away.
+   */
+  #found({ epoch, members }: LinkMessageOf<"found">, clockMs: number): Reply {
+    const meta = this.#store.meta();
+    if (epoch < meta.promised) return this.#refused(epoch);
+    if (!meta.blank) return equal(members, meta.members) ? this.#prepare(epoch, clockMs) : this.#unexpected();
+    if (epoch === meta.promised || this.#log.position !== 0 || !this.#isMember(members)) return this.#blank(epoch);
+    this.#store.writeMeta({ blank: false, members: Uint8Array.from(members), promised: epoch, logEpoch: 0 });
+    return this.#promise(epoch, clockMs);
+  }
+
+  #promise(epoch: number, clockMs: number): Reply {
+    const { incarnation, members, logEpoch: stamped } = this.#store.meta();
+    const logEpoch = this.#rules.restamp ? stamped : (this.#log.lastEpoch ?? stamped);
+    const { stateDigest, logMs, calendarMs } = this.#log.state;
+    const { position, digest, start } = this.#log;
+    return {
+      type: "promise",
+      epoch,
+      incarnation,
+      members,
+      logEpoch,
+      position,
+      digest,
+      stateDigest,
+      logStart: start,
+      logMs,
+      calendarMs,
+      clockMs,
+    };
+  }
+
+  /**
+   * Acts on a message of the promised epoch. A blank store has promised nobody, but keeps to the highest leader that
+   * fills it, so that an old one cannot mix its log in.
+   */
+  #bound(epoch: number, act: () => Reply): Reply {
+    const { promised, blank } = this.#store.meta();
+    if (epoch < promised) return this.#refused(epoch);
+    if (epoch > promised && !blank) return this.#unexpected();
+    if (epoch > promised) this.#store.writeMeta({ promised: epoch });
+    return epoch === 0 ? this.#unexpected() : act();
+  }
+
+  // ---- adopting a log (rules 3, 8) -----------------------------------------------------------------------------
+
+  #probe({ epoch, position }: LinkMessageOf<"probe">): Reply {
+    const digest = this.#log.digestAt(position);
+    return { type: "probed", epoch, position, known: digest === null ? 0 : 1, digest: digest ?? Buffer.alloc(32) };
+  }
+
+  #fetch({ epoch, after, offset, maxBytes }: LinkMessageOf<"fetch">): Reply {
+    if (this.#store.meta().blank) return this.#blank(epoch);
+    const bytes = Math.min(Math.max(maxBytes, 1), MAX_PART_BYTES);
+    if (after >= this.#log.start - 1) {
+      const batches = after > this.#log.position ? [] : this.#log.read(after, bytes);
+      return { type: "entries", epoch, after, position: this.#log.position, batches };
+    }
+    const part = this.#log.snapshotPart(offset, bytes);
+    return part === null ? this.#unexpected() : { type: "snapshot", epoch, offset, ...part };
+  }
+
+  /**
+   * Adopts batches of the chosen log. What is here already is kept, and what lies behind the batches too, until Sync
+   * says where the chosen log ends: cutting more than what differs could drop carried batches when the leader dies
+   * before it has sent the rest.
+   */
+  #extend({ epoch, after, afterDigest, batches }: LinkMessageOf<"extend">): Reply {
+    if (!equal(this.#log.digestAt(after), afterDigest)) return this.#behind(epoch);
+    const placed: PlacedBatch[] = [];
+    let end = { position: after, digest: afterDigest };
+    for (const batch of batches) {
+      const next = this.#log.place(batch, end.position + 1, end.digest, epoch);
+      if (next === null) return this.#malformed();
+      placed.push(next);
+      end = next;
+    }
+    const fresh = placed.filter(({ position, digest }) => !equal(this.#log.digestAt(position), digest));
+    const first = fresh[0];
+    if (first !== undefined && first.position <= this.#log.position) {
+      // Under the own epoch's leader a position has one content: another is a fault, not a reason to cut.
+      const ownEpoch = this.#store.meta().logEpoch === epoch;
+      if (ownEpoch || !this.#log.canCut(first.position - 1)) return this.#behind(epoch);
+      this.#log.cut(first.position - 1);
+    }
+    this.#log.append(fresh);
+    return { type: "extended", epoch, position: end.position, digest: end.digest, offset: 0 };
+  }
+
+  #install(message: LinkMessageOf<"install">): Reply {
+    const { epoch, position, digest } = message;
+    const done: Reply = { type: "extended", epoch, position, digest, offset: 0 };
+    if (equal(this.#log.digestAt(position), digest)) return done;
+    // Within an epoch a log only grows. A snapshot of the own was carried, so the chosen log has it. Either way an
+    // older snapshot would take carried batches away.
+    const { logEpoch, blank } = this.#store.meta();
+    const older = logEpoch === epoch ? position <= this.#log.position : !blank && !this.#log.canCut(position);
+    if (older) return this.#behind(epoch);
+    const outcome = this.#intake.take(message);
+    switch (outcome.type) {
+      case "part":
+        return {
+          type: "extended",
+          epoch,
+          position: this.#log.position,
+          digest: this.#log.digest,
+          offset: outcome.offset,
+        };
+      case "whole":
+        return this.#log.install(position, digest, outcome.bytes) ? done : this.#malformed();
+      case "unfit":
+        this.#intake.clear();
+        return this.#behind(epoch);
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #sync({ epoch, members, position, digest }: LinkMessageOf<"sync">): Reply {
+    const { logEpoch, incarnation } = this.#store.meta();
+    if (!this.#isMember(members)) return this.#blank(epoch);
+    if (!equal(this.#log.digestAt(position), digest)) return this.#behind(epoch);
+    // A Sync that comes again after appends of its epoch must not cut them.
+    if (logEpoch !== epoch) {
+      if (!this.#log.canCut(position)) return this.#behind(epoch);
+      this.#log.cut(position);
+      this.#store.writeMeta({ logEpoch: epoch, members: Uint8Array.from(members), blank: false });
+      this.#intake.clear();
+    }
+    return { type: "synced", epoch, incarnation, position, digest };
+  }
+
+  // ---- appending (rules 4, 5, 16) --------------------------------------------------------------------------------
+
+  #append(batch: Buffer, clockMs: number): Reply {
+    const epoch = getU64(batch, BatchField.epoch);
+    const position = getU64(batch, BatchField.position);
+    const { promised, logEpoch } = this.#store.meta();
+    if (this.#abstains()) return this.#blank(epoch);
+    if (epoch < promised && this.#rules.promiseFences) return this.#refused(epoch);
+    if (epoch > promised || position === 0) return this.#unexpected();
+    if (logEpoch !== epoch || position > this.#log.position + 1) return this.#behind(epoch);
+    const digest = this.#log.chainDigest(batch);
+    if (position === this.#log.position + 1) {
+      if (!equal(previousDigest(batch), this.#log.digest)) return this.#behind(epoch);
+      this.#counters.appends++;
+      this.#log.append([{ position, batch, digest }]);
+    } else if (equal(this.#log.digestAt(position), digest)) {
+      this.#counters.repeated++;
+    } else if (this.#rules.repeatIsTheSame || !this.#replace({ position, batch, digest })) {
+      return this.#behind(epoch);
+    }
+    return this.#log.vote(position, epoch, clockMs) ?? this.#behind(epoch);
+  }
+
+  /** What rule 16 forbids: another batch takes the place of one that was voted for. */
+  #replace(batch: PlacedBatch): boolean {
+    const before = batch.position - 1;
+    if (!this.#log.canCut(before) || !equal(this.#log.digestAt(before), previousDigest(batch.batch))) return false;
+    this.#log.cut(before);
+    this.#log.append([batch]);
+    return true;
+  }
+
+  // ---- small replies -----------------------------------------------------------------------------------------------
+
+  #pong(nowMs: number, clockMs: number): Reply {
+    const { promised, logEpoch, blank } = this.#store.meta();
+    const heard = this.#leaderHeardMs;
+    return {
+      type: "pong",
+      promised,
+      logEpoch,
+      position: this.#log.position,
+      digest: this.#log.digest,
+      clockMs,
+      silentMs: heard === null ? NEVER : Math.min(Math.max(0, Math.floor(nowMs - heard)), NEVER - 1),
+      leaderConnected: promised > 0 && [...this.#links.values()].includes(promised) ? 1 : 0,
+      blank: blank ? 1 : 0,
+    };
+  }
+
+  /** A store that was not admitted neither promises nor votes. */
+  #abstains(): boolean {
+    return this.#store.meta().blank && this.#rules.blankAbstains;
+  }
+
+  #isMember(members: Uint8Array): boolean {
+    const at = (this.#upstream - 1) * INCARNATION_BYTES;
+    return equal(members.subarray(at, at + INCARNATION_BYTES), this.#store.meta().incarnation);
+  }
+
+  #blank(epoch: number): Reply {
+    return { type: "blank", epoch, incarnation: this.#store.meta().incarnation };
+  }
+
+  #refused(epoch: number): Reply {
+    this.#counters.refused++;
+    return { type: "refused", epoch, promised: this.#store.meta().promised };
+  }
+
+  #behind(epoch: number): Reply {
+    const { logEpoch } = this.#store.meta();
+    return { type: "behind", epoch, logEpoch, position: this.#log.position, digest: this.#log.digest };
+  }
+
+  #malformed(): null {
+    this.#counters.malformed++;
+    return null;
+  }
+
+  #unexpected(): null {
+    this.#counters.unexpected++;
+    return null;
+  }
+}
+
+function epochOf(message: LinkMessage): number {
+  return "epoch" in message ? message.epoch : 0;
+}

@@ -1,0 +1,294 @@
+/**
+ * An upstream license server process: one listener, links of the two TMR servers into the {@link Replica}, direct
+ * answers for everybody else. The only file of this folder that reads a clock.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { Logger } from "pino";
+import { genesisOf, type UpstreamConfig } from "../config/index.js";
+import { ed25519PrivateKey } from "../config/key-files.js";
+import type { Engine } from "../engine/types.js";
+import { TmrError } from "../errors.js";
+import { genesisDigest } from "../license/genesis.js";
+import { StoreDamageError } from "../store/store.js";
+import { Connection } from "../transport/connection.js";
+import { type Established, respond } from "../transport/handshake.js";
+import { listen } from "../transport/listen.js";
+import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
+import { DirectAnswers } from "./direct-answers.js";
+import { HeldContainers } from "./held-containers.js";
+import { licensePorts, licenseStates } from "./license-ports.js";
+import { type OpenReplica, type OpenReplicaOptions, openReplica, setAside } from "./open-replica.js";
+import { StatementSigner } from "./statement.js";
+import type { UpstreamStatus } from "./status.js";
+
+export interface UpstreamDependencies {
+  readonly engine: Engine;
+  readonly log: Logger;
+  readonly version: string;
+  /** A durable write failed or the store is gone: the process must end with this error rather than answer. */
+  fatal(error: unknown): void;
+}
+
+/** An upstream that was started by {@link runUpstream}. */
+export interface RunningUpstream {
+  /** `host:port` it listens on */
+  readonly address: string;
+  status(): UpstreamStatus;
+  /** Reads the containers folder again and states what changed; a change in the folder does it too. */
+  reload(): Promise<void>;
+  /** Closes every connection and the store. */
+  stop(): Promise<void>;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** Two TMR servers need a link each; a few more may be half-open after a network fault. */
+const MAX_LINKS = 16;
+const MAX_CLIENTS = 256;
+/** Unsent bytes from which on a peer that does not read is closed; a link has room for several bursts. */
+const MAX_CLIENT_UNSENT_BYTES = 1024 * 1024;
+const MAX_LINK_UNSENT_BYTES = 8 * MAX_LINK_MESSAGE_BYTES;
+const CLIENT_IDLE_MS = 120_000;
+/** A link whose peer vanished without a word is noticed by the system's own probes. */
+const KEEP_ALIVE_MS = 10_000;
+
+/**
+ * Starts an upstream: store, recovery, containers, listener. Throws ERR_TMR_STORE, ERR_TMR_FILE, ERR_TMR_LISTEN or
+ * ERR_TMR_STORE_WRITE when it cannot run.
+ */
+export async function runUpstream(
+  config: UpstreamConfig,
+  dependencies: UpstreamDependencies,
+): Promise<RunningUpstream> {
+  const upstream = new UpstreamServer(config, dependencies);
+  await upstream.start();
+  return upstream;
+}
+
+class UpstreamServer implements RunningUpstream {
+  readonly #config: UpstreamConfig;
+  readonly #dependencies: UpstreamDependencies;
+  readonly #log: Logger;
+  readonly #signer: StatementSigner;
+  readonly #containers: HeldContainers;
+  readonly #replicaOptions: OpenReplicaOptions;
+  readonly #server: Server;
+  readonly #direct: DirectAnswers;
+  readonly #links = new Map<number, { readonly connection: Connection; readonly server: string }>();
+  readonly #clients = new Set<Connection>();
+  readonly #opening = new Set<Socket>();
+  readonly #counters = {
+    links: 0,
+    clients: 0,
+    refusedHandshakes: 0,
+    refusedFull: 0,
+    malformedPackets: 0,
+    lostStores: 0,
+  };
+  readonly #startedAtMs = performance.now();
+  #open: OpenReplica;
+  #nextLink = 1;
+  #address = "";
+  #stopped = false;
+
+  constructor(config: UpstreamConfig, dependencies: UpstreamDependencies) {
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#log = dependencies.log;
+    this.#signer = new StatementSigner(config.id, ed25519PrivateKey(config.keys.signing));
+    this.#containers = new HeldContainers(config, this.#signer, this.#log, () =>
+      this.#open.replica.containersChanged(),
+    );
+    const ports = licensePorts(dependencies.engine);
+    const genesis = genesisOf(config.system);
+    this.#replicaOptions = {
+      owner: { upstream: config.id, genesisDigest: genesisDigest(genesis, ports.sha256) },
+      folder: config.state,
+      states: licenseStates(genesis, ports),
+      sha256: ports.sha256,
+      statement: (version) => this.#signer.make(version),
+      log: this.#log,
+      now: () => new Date(),
+    };
+    this.#direct = new DirectAnswers({
+      name: config.name,
+      containers: () => this.#containers.all(),
+      status: () => this.status(),
+    });
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
+    this.#open = openReplica(this.#replicaOptions);
+    if (this.#open.lost) this.#counters.lostStores++;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#containers.reload();
+      this.#containers.watch();
+      this.#address = await listen(this.#server, this.#config.listen);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    const { promised, logEpoch, blank } = this.#open.replica.meta();
+    const { position } = this.#open.replica;
+    this.#log.info({ address: this.#address, promised, logEpoch, position, blank }, "upstream started");
+  }
+
+  reload(): Promise<void> {
+    return this.#containers.reload();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#containers.close();
+    const closed = this.#server.listening
+      ? new Promise<void>((resolve) => this.#server.close(() => resolve()))
+      : Promise.resolve();
+    for (const socket of this.#opening) socket.destroy();
+    for (const { connection } of this.#links.values()) connection.close();
+    for (const connection of this.#clients) connection.close();
+    await closed;
+    this.#open.store.close();
+    this.#log.info("stopped");
+  }
+
+  status(): UpstreamStatus {
+    const { id, name } = this.#config;
+    const { replica } = this.#open;
+    const { promised, logEpoch, incarnation, blank } = replica.meta();
+    const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+    return {
+      id,
+      name,
+      promised,
+      logEpoch,
+      position: replica.position,
+      digest: hex(replica.digest),
+      stateDigest: hex(replica.state.stateDigest),
+      incarnation: hex(incarnation),
+      blank,
+      containers: this.#containers.status(),
+      links: [...this.#links.values()].map(({ server }) => server),
+      clients: this.#clients.size,
+      counters: { ...this.#counters, ...replica.counters(), unknownKinds: this.#direct.unknownKinds },
+      version: this.#dependencies.version,
+      pid: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+    };
+  }
+
+  // ---- connections -----------------------------------------------------------------------------------------------
+
+  /** The name of the TMR server with this key, or undefined: an upstream has links with these two only. */
+  #serverOf(key: Buffer | null): string | undefined {
+    return key === null ? undefined : this.#config.system.servers.find((server) => server.key.equals(key))?.name;
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    if (this.#stopped || this.#opening.size >= MAX_CLIENTS) {
+      this.#counters.refusedFull++;
+      socket.destroy();
+      return;
+    }
+    this.#opening.add(socket);
+    const established = await respond(socket, this.#dependencies.engine, {
+      staticKey: this.#config.keys.noise,
+      purposeOf: (pattern) => (pattern === "IK" ? "link" : "client"),
+      admit: (pattern, key) => pattern === "NK" || this.#serverOf(key) !== undefined,
+      maxMessageBytes: (purpose) => (purpose === "link" ? MAX_LINK_MESSAGE_BYTES : MAX_PACKET_BYTES),
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+    }).catch(() => null);
+    this.#opening.delete(socket);
+    if (established === null) {
+      if (!this.#stopped) this.#counters.refusedHandshakes++;
+      socket.destroy();
+      return;
+    }
+    if (this.#stopped || (established.purpose === "client" && this.#clients.size >= MAX_CLIENTS)) {
+      this.#counters.refusedFull++;
+      established.session.close();
+      socket.destroy();
+    } else if (established.purpose === "link") {
+      this.#openLink(socket, established);
+    } else {
+      this.#openClient(socket, established);
+    }
+  }
+
+  #openLink(socket: Socket, established: Established): void {
+    // A TMR server that connects again and again leaves dead links behind: the oldest gives way.
+    if (this.#links.size >= MAX_LINKS) this.#links.values().next().value?.connection.close();
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const link = this.#nextLink++;
+    const server = this.#serverOf(established.remoteStaticKey) ?? "unknown";
+    const connection = new Connection(socket, established, {
+      message: (message) => this.#takeLink(link, connection, message),
+      closed: (error) => {
+        this.#links.delete(link);
+        this.#open.replica.disconnected(link);
+        this.#log.info({ server, link, reason: error?.message ?? "closed" }, "TMR server disconnected");
+      },
+    });
+    this.#links.set(link, { connection, server });
+    this.#counters.links++;
+    this.#open.replica.connected(link);
+    this.#log.info({ server, link }, "TMR server connected");
+  }
+
+  #takeLink(link: number, connection: Connection, message: Buffer): void {
+    try {
+      const replies = this.#open.replica.receive(message, link, performance.now(), Date.now());
+      for (const reply of replies) connection.send(reply);
+      if (connection.bufferedBytes > MAX_LINK_UNSENT_BYTES) connection.close();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #openClient(socket: Socket, established: Established): void {
+    const connection = new Connection(socket, established, {
+      message: (message) => this.#takeClient(connection, message),
+      closed: (error) => {
+        this.#clients.delete(connection);
+        if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedPackets++;
+      },
+    });
+    socket.setTimeout(CLIENT_IDLE_MS, () => connection.close());
+    this.#clients.add(connection);
+    this.#counters.clients++;
+  }
+
+  #takeClient(connection: Connection, message: Buffer): void {
+    const packets = this.#direct.answer(message);
+    if (packets === null) this.#counters.malformedPackets++;
+    for (const packet of packets ?? []) connection.send(packet);
+    if (packets === null || connection.bufferedBytes > MAX_CLIENT_UNSENT_BYTES) connection.close();
+  }
+
+  // ---- faults ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Damage that shows while running is a lost disk like at the start: the links are closed, so that the TMR servers
+   * meet a blank upstream. Anything else ends the process: what it would answer might not be durable or not right.
+   */
+  #failed(error: unknown): void {
+    const links = [...this.#links.values()];
+    for (const { connection } of links) connection.close();
+    if (this.#stopped) return;
+    try {
+      if (!(error instanceof StoreDamageError)) throw error;
+      this.#open.store.close();
+      setAside(this.#replicaOptions, error);
+      this.#counters.lostStores++;
+      this.#open = openReplica(this.#replicaOptions);
+    } catch (cause) {
+      this.#log.fatal({ err: String(cause) }, "the upstream cannot go on");
+      void this.stop();
+      this.#dependencies.fatal(cause);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** Collects the parts of a snapshot that a leader sends. Kept in memory: after a crash the transfer starts again. */
+
+import { asBuffer } from "../wire/bytes.js";
+import type { LinkMessageOf } from "../wire/link.js";
+
+/** The largest snapshot taken in. */
+export const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024;
+
+/**
+ * `whole`: all parts are here. `part`: so many bytes are; a repeated part changes nothing. `unfit`: the part does not
+ * continue what is here.
+ */
+export type IntakeOutcome =
+  | { readonly type: "whole"; readonly bytes: Buffer }
+  | { readonly type: "part"; readonly offset: number }
+  | { readonly type: "unfit" };
+
+export class SnapshotIntake {
+  #key = "";
+  #parts: Buffer[] = [];
+  #received = 0;
+
+  clear(): void {
+    this.#key = "";
+    this.#parts = [];
+    this.#received = 0;
+  }
+
+  take(part: LinkMessageOf<"install">): IntakeOutcome {
+    const { epoch, position, digest, totalBytes, offset, bytes } = part;
+    const sized = totalBytes > 0 && totalBytes <= MAX_SNAPSHOT_BYTES && offset + bytes.length <= totalBytes;
+    if (!sized) return { type: "unfit" };
+    const key = `${epoch}:${position}:${totalBytes}:${asBuffer(digest).toString("hex")}`;
+    if (offset === 0 && key !== this.#key) {
+      this.clear();
+      this.#key = key;
+    }
+    if (key !== this.#key || offset > this.#received) return { type: "unfit" };
+    if (offset === this.#received && bytes.length > 0) {
+      this.#parts.push(Buffer.from(bytes));
+      this.#received += bytes.length;
+    }
+    if (this.#received < totalBytes) return { type: "part", offset: this.#received };
+    const whole = Buffer.concat(this.#parts);
+    this.clear();
+    return { type: "whole", bytes: whole };
+  }
+}
