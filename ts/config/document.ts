@@ -1,0 +1,101 @@
+/** Reading a TOML file and checking it against a schema, with every fault collected. */
+import { readFileSync } from "node:fs";
+import { parse, TomlError } from "smol-toml";
+import { z } from "zod";
+import { TmrError } from "../errors.js";
+import { didYouMean } from "./did-you-mean.js";
+import { describe, describeSecret, type Faults, keyPath } from "./faults.js";
+
+/** Schemas put this before their message when the value may be a secret and must not be shown. */
+export const SECRET = "secret:";
+
+/** Reads a text file; throws ERR_TMR_FILE. */
+export function readText(file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TmrError("ERR_TMR_FILE", `cannot read ${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** Reads and parses a TOML file. A syntax fault is collected and gives undefined; an unreadable file throws ERR_TMR_FILE. */
+export function readToml(file: string, faults: Faults): unknown {
+  return parseToml(readText(file), file, faults);
+}
+
+/** Parses the text of a TOML file. A syntax fault is collected and gives undefined. */
+export function parseToml(text: string, file: string, faults: Faults): unknown {
+  try {
+    return parse(text, { unsafeKeyBehaviour: "throw" });
+  } catch (error) {
+    // The library's message quotes the line, which may hold anything: only its first line is safe to repeat.
+    const place = error instanceof TomlError ? `line ${error.line}, column ${error.column}` : "";
+    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    faults.add(file, place, "TOML", reason.replace(/^Invalid TOML document: /, "a syntax error: "));
+    return undefined;
+  }
+}
+
+/**
+ * Checks `raw` against the schema. Undefined when anything is wrong; the faults say what. Keys in `notYet` are known to
+ * the design but not to this version: they are refused as such.
+ */
+export function checkDocument<S extends z.ZodType>(
+  schema: S,
+  raw: unknown,
+  file: string,
+  faults: Faults,
+  notYet: ReadonlySet<string> = new Set(),
+): z.output<S> | undefined {
+  const outcome = schema.safeParse(raw);
+  if (outcome.success) return outcome.data;
+  for (const issue of outcome.error.issues) {
+    if (issue.code === "unrecognized_keys") {
+      const known = knownKeys(schema, issue.path);
+      for (const key of issue.keys) {
+        const received = notYet.has(key)
+          ? `"${key}", which this version cannot enforce and so refuses`
+          : unknownKey(key, known);
+        faults.add(file, keyPath([...issue.path, key]), `one of the keys ${known.join(", ")}`, received);
+      }
+      continue;
+    }
+    const value = valueAt(raw, issue.path);
+    const secret = issue.message.startsWith(SECRET);
+    const expected = secret ? issue.message.slice(SECRET.length) : issue.message;
+    faults.add(file, keyPath(issue.path), expected, secret ? describeSecret(value) : describe(value));
+  }
+  return undefined;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const close = didYouMean(key, known);
+  return `the unknown key "${key}"${close === undefined ? "" : ` (did you mean "${close}"?)`}`;
+}
+
+/** Follows a path into parsed data; undefined where it ends early. */
+export function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) =>
+      typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined,
+    raw,
+  );
+}
+
+/** The keys that the schema allows in the table at `path`. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = unwrapped(schema);
+  for (const part of path) {
+    if (at instanceof z.ZodObject) at = unwrapped((at.shape as Record<string, unknown>)[String(part)]);
+    else if (at instanceof z.ZodArray) at = unwrapped(at.element);
+    else return [];
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function unwrapped(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
+  return at;
+}
