@@ -1,0 +1,163 @@
+/**
+ * The client-facing server: accepts connections, hands their bytes to the engine and writes what it answers, once per
+ * socket and turn. A client that does not read its answers is not read from either; one that leaves too much
+ * unread is closed by the engine's limit.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { Engine, Gateway } from "../engine/types.js";
+import { Intake } from "../engine/types.js";
+import { listen } from "../transport/listen.js";
+import { respond } from "../transport/handshake.js";
+import { MAX_PACKET_BYTES } from "../wire/message.js";
+
+export interface ClientListenerOptions {
+  readonly engine: Engine;
+  readonly gateway: Gateway;
+  /** the static private key that both twins show to clients */
+  readonly staticKey: Uint8Array;
+  readonly maxClients: number;
+  readonly handshakeTimeoutMs: number;
+  /** The engine has taken bytes of a client. */
+  received(): void;
+  /** A client's session is ready: what it should hear first may be queued with `gateway.answer`. */
+  joined(client: number): void;
+}
+
+export interface ClientListenerCounters {
+  readonly accepted: number;
+  readonly refusedHandshakes: number;
+  readonly refusedFull: number;
+  readonly notGenuine: number;
+}
+
+/** Unsent bytes of a socket from which on its client is not read any more. */
+const PAUSE_ABOVE_BYTES = 256 * 1024;
+
+export class ClientListener {
+  readonly #options: ClientListenerOptions;
+  readonly #server: Server;
+  readonly #sockets = new Map<number, Socket>();
+  /** Sockets whose handshake is under way, so that closing does not wait for them. */
+  readonly #opening = new Set<Socket>();
+  readonly #dirty: Uint32Array;
+  readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0 };
+
+  constructor(options: ClientListenerOptions) {
+    this.#options = options;
+    this.#dirty = new Uint32Array(options.maxClients);
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
+  }
+
+  get clients(): number {
+    return this.#sockets.size;
+  }
+
+  get counters(): ClientListenerCounters {
+    return this.#counters;
+  }
+
+  /** Throws ERR_TMR_LISTEN. Resolves to the address in use, with the port that port 0 became. */
+  listen(address: string): Promise<string> {
+    return listen(this.#server, address);
+  }
+
+  /** Writes the answers that are ready, one write per client. */
+  flush(): void {
+    const count = this.#options.gateway.dirtyClients(this.#dirty);
+    for (let i = 0; i < count; i++) {
+      const client = this.#dirty[i] as number;
+      const socket = this.#sockets.get(client);
+      if (socket !== undefined) this.#write(client, socket);
+    }
+  }
+
+  /** Closes every client after its answers have been written; new ones are still accepted. */
+  dropClients(): void {
+    this.flush();
+    for (const socket of this.#sockets.values()) socket.end();
+  }
+
+  /** Stops accepting and closes every client after its answers have been written. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#opening) socket.destroy();
+    this.dropClients();
+    const force = setTimeout(() => {
+      for (const socket of this.#sockets.values()) socket.destroy();
+    }, 1_000);
+    await closed;
+    clearTimeout(force);
+  }
+
+  /** Every client's number, for a notice to all. */
+  *numbers(): Iterable<number> {
+    yield* this.#sockets.keys();
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    if (this.#sockets.size + this.#opening.size >= this.#options.maxClients) {
+      this.#counters.refusedFull++;
+      socket.destroy();
+      return;
+    }
+    this.#opening.add(socket);
+    const established = await respond(socket, this.#options.engine, {
+      staticKey: this.#options.staticKey,
+      purposeOf: () => "client",
+      // A client without a key of its own is anonymous; an enrolled one is known by its key. Both may ask.
+      admit: () => true,
+      maxMessageBytes: () => MAX_PACKET_BYTES,
+      timeoutMs: this.#options.handshakeTimeoutMs,
+    }).catch(() => null);
+    this.#opening.delete(socket);
+    if (established === null) {
+      this.#counters.refusedHandshakes++;
+      socket.destroy();
+      return;
+    }
+    const client = this.#options.gateway.addClient(established.session);
+    if (client < 0) {
+      established.session.close();
+      this.#counters.refusedFull++;
+      socket.destroy();
+      return;
+    }
+    this.#counters.accepted++;
+    this.#open(client, socket, established.rest);
+  }
+
+  #open(client: number, socket: Socket, rest: Buffer): void {
+    const { gateway } = this.#options;
+    this.#sockets.set(client, socket);
+    socket.on("data", (chunk: Buffer) => this.#take(client, socket, chunk));
+    // A broken connection is an everyday event; "close" follows.
+    socket.on("error", () => {});
+    socket.on("drain", () => socket.resume());
+    socket.on("close", () => {
+      this.#sockets.delete(client);
+      gateway.removeClient(client);
+    });
+    this.#options.joined(client);
+    if (rest.length > 0) this.#take(client, socket, rest);
+    socket.resume();
+  }
+
+  #take(client: number, socket: Socket, chunk: Buffer): void {
+    const intake = this.#options.gateway.clientBytes(client, chunk);
+    if (intake === Intake.ok) {
+      this.#options.received();
+      return;
+    }
+    if (intake === Intake.malformed) this.#counters.notGenuine++;
+    socket.destroy();
+  }
+
+  #write(client: number, socket: Socket): void {
+    for (;;) {
+      const bytes = this.#options.gateway.takeClientOutput(client);
+      if (bytes === null) break;
+      socket.write(bytes);
+    }
+    if (socket.writableLength > PAUSE_ABOVE_BYTES) socket.pause();
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * What one TMR server does, without sockets, files or clocks: leader, twin, times and proposals around the engine's
+ * ordering. The server process and the simulator drive this same code; time is an argument of every call, and
+ * everything that leaves goes through {@link TmrPorts}.
+ */
+import type { Ordering } from "../engine/types.js";
+import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
+import { getU64 } from "../wire/bytes.js";
+import { Kind, Status } from "../wire/kinds.js";
+import { decodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
+import { RequestField } from "../wire/request.js";
+import { RESULT_BYTES, writeResult } from "../wire/result.js";
+import type { ProtocolRules } from "../wire/rules.js";
+import { type UpstreamId, upstreamIds } from "./choose.js";
+import type { Twin } from "./epoch.js";
+import { Leader, type LeaderAction, type LeaderAlarm, type LeaderEvent, type Mark } from "./leader.js";
+import { Proposals } from "./proposals.js";
+import type { ServerRecord } from "./server-state.js";
+import { VotedClock } from "./voted-clock.js";
+
+/** Everything that leaves the core. */
+export interface TmrPorts {
+  /** Sends a control message behind what the engine has queued for this upstream. */
+  send(upstream: UpstreamId, message: LinkMessage): void;
+  /** Must be durable when it returns; throws when it cannot be. */
+  durably(change: Partial<ServerRecord>): void;
+  /** Sends a heartbeat to the peer now: the role has changed. */
+  beat(): void;
+  /** Says goodbye to every client and closes it: this server is not active any more. */
+  dropClients(): void;
+  /** The document that answers a status request. */
+  statusDocument(): Uint8Array;
+  /** An upstream's holding statement has arrived. */
+  holding(statement: Uint8Array): void;
+  say(event: CoreEvent): void;
+}
+
+/** What an operator wants to read in the log. */
+export type CoreEvent =
+  | { readonly event: "active"; readonly epoch: number; readonly position: number }
+  | { readonly event: "suspended"; readonly epoch: number }
+  | { readonly event: "fenced"; readonly epoch: number; readonly promised: number }
+  | { readonly event: "founded" }
+  | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "told" }
+  | ({ readonly event: "alarm" } & LeaderAlarm);
+
+export interface TmrCoreOptions {
+  readonly twin: Twin;
+  readonly ordering: Ordering;
+  readonly ports: TmrPorts;
+  readonly record: ServerRecord;
+  readonly timing: { readonly heartbeatMs: number; readonly suspectMs: number; readonly graceMs: number };
+  readonly minTimeoutMs: number;
+  /** where clients find the other twin; told to them when this one is not active */
+  readonly peerAddress: string;
+  verifyMac(batch: Uint8Array): boolean;
+  /** All of them, but in a simulation that shows what happens without one. */
+  readonly rules?: ProtocolRules;
+}
+
+const BURST_BYTES = 1024 * 1024;
+/** How long requests wait for a quorum before their clients are told that there is none. */
+const NO_QUORUM_AFTER_MS = 1_000;
+const ZERO_SESSION = Buffer.alloc(16);
+
+export class TmrCore {
+  readonly leader: Leader;
+  readonly #options: TmrCoreOptions;
+  readonly #ordering: Ordering;
+  readonly #ports: TmrPorts;
+  readonly #twin: TwinMachine;
+  readonly #clock: VotedClock;
+  readonly #proposals: Proposals;
+  #role: TwinRole = "passive";
+  #quorumLostAtMs: number | null = null;
+  #peer: { connected: boolean; role: TwinRole | null; heardAtMs: number } = {
+    connected: false,
+    role: null,
+    heardAtMs: Number.NEGATIVE_INFINITY,
+  };
+  #mark: Mark | null = null;
+  /** A position that a client was answered from and this log does not have, and what was ordered when it said so. */
+  #doubt: { readonly position: number; readonly after: number } | null = null;
+
+  constructor(options: TmrCoreOptions) {
+    this.#options = options;
+    this.#ordering = options.ordering;
+    this.#ports = options.ports;
+    this.#clock = new VotedClock(options.rules);
+    this.#twin = new TwinMachine(options.timing);
+    this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
+    this.leader = new Leader({
+      twin: options.twin,
+      ordering: options.ordering,
+      verifyMac: (batch) => options.verifyMac(batch),
+      highestUsedEpoch: options.record.highestUsedEpoch,
+      founded: options.record.founded,
+      timing: options.timing,
+      burstBytes: BURST_BYTES,
+      ...(options.rules === undefined ? {} : { rules: options.rules }),
+    });
+  }
+
+  get role(): TwinRole {
+    return this.#role;
+  }
+
+  get peerConnected(): boolean {
+    return this.#peer.connected;
+  }
+
+  get peerRole(): TwinRole | null {
+    return this.#peer.role;
+  }
+
+  // ---- what happens to a server ------------------------------------------------------------------------------------
+
+  connected(upstream: UpstreamId, nowMs: number): void {
+    this.#lead({ type: "connected", upstream }, nowMs);
+  }
+
+  disconnected(upstream: UpstreamId, nowMs: number): void {
+    this.#lead({ type: "disconnected", upstream }, nowMs);
+  }
+
+  /** A message of an upstream that is not a vote. Anything that is not one of the protocol's is passed over. */
+  control(upstream: UpstreamId, bytes: Uint8Array, nowMs: number): void {
+    const message = decodeLink(bytes);
+    if (message === null) return;
+    if (message.type === "promise" || message.type === "pong") this.#clock.sample(upstream, message.clockMs, nowMs);
+    if (message.type === "holding") {
+      this.#ports.holding(message.statement);
+      this.#proposals.statement(upstream, Buffer.from(message.statement));
+      return;
+    }
+    this.#lead({ type: "message", upstream, message }, nowMs);
+  }
+
+  /** The engine has counted votes of this upstream. */
+  voted(upstream: UpstreamId, nowMs: number): void {
+    this.#clock.sample(upstream, this.#ordering.clockMs(upstream), nowMs);
+    this.#lead({ type: "voted", upstream }, nowMs);
+  }
+
+  peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
+    this.#peer = { connected: true, role, heardAtMs: nowMs };
+    // The highest carried point that the peer named: a log without it must not be served (rule 17).
+    if (heartbeat.position > (this.#mark?.position ?? 0)) {
+      this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };
+    }
+  }
+
+  peerDisconnected(): void {
+    this.#peer.connected = false;
+  }
+
+  /** The operator, or the owner of the virtual IP, wants this server to be active. */
+  takeOver(nowMs: number, reason: "nobody-leads" | "told" = "told"): void {
+    if (this.#role === "active" || this.#role === "stopping") return;
+    this.#ports.say({ event: "taking-over", reason });
+    this.#setRole("taking-over");
+    this.#lead({ type: "lead", mark: this.#mark }, nowMs);
+  }
+
+  /** No more batches: every client is told to ask the peer. */
+  stop(): void {
+    this.#setRole("stopping");
+    this.#ordering.refuseAll(Status["not-active"]);
+  }
+
+  tick(nowMs: number): void {
+    // While the peer seems gone, the upstreams are asked at every tick: that is how fast a takeover can begin.
+    this.#lead({ type: "tick", eager: this.#role === "passive" && !this.#peer.connected }, nowMs);
+    if (this.#twin.step(this.#view(nowMs), nowMs) === "take-over") this.takeOver(nowMs, "nobody-leads");
+    this.pump(nowMs);
+  }
+
+  /** After anything has arrived: votes are acted on, the next batches made, local requests answered. */
+  pump(nowMs: number): void {
+    if (this.#role === "stopping") return;
+    this.#takeEvents(nowMs);
+    this.#settleDoubt(nowMs);
+    this.#takeLocalRequests();
+    this.#clock.advance(nowMs, this.leader.hasQuorum);
+    if (!this.leader.hasQuorum) return this.#refuseWithoutQuorum(nowMs);
+    this.#quorumLostAtMs = null;
+    this.#proposals.propose(this.#clock.logMs);
+    while (this.#ordering.nextBatch(this.#clock.logMs, this.#clock.calendarMs(nowMs)) > 0);
+  }
+
+  /** What the next heartbeat says, apart from the role's wire number. */
+  heartbeatPoint(): { epoch: number; position: number; digest: Uint8Array } {
+    const active = this.#role === "active";
+    return {
+      epoch: this.leader.epoch,
+      position: active ? this.#ordering.carried : 0,
+      digest: active ? this.#ordering.carriedDigest() : new Uint8Array(32),
+    };
+  }
+
+  /** Queues the notice that says who else may be active. */
+  sayNotActive(client: number): void {
+    const record = Buffer.alloc(RESULT_BYTES);
+    const address = Buffer.from(this.#options.peerAddress, "utf8");
+    const head = { kind: Kind.notice, status: Status["not-active"], request: 0, session: ZERO_SESSION };
+    writeResult(record, 0, head, 0, address.length);
+    this.#ordering.answer(client, record, address);
+  }
+
+  // ---- how it decides ----------------------------------------------------------------------------------------------
+
+  #view(nowMs: number): TwinView {
+    return {
+      twin: this.#options.twin,
+      role: this.#role,
+      peerConnected: this.#peer.connected,
+      peerRole: this.#peer.role,
+      peerSilentMs: nowMs - this.#peer.heardAtMs,
+      witnesses: this.#witnesses(nowMs),
+    };
+  }
+
+  #witnesses(nowMs: number): Witness[] {
+    return upstreamIds
+      .map((id) => this.leader.peers[id])
+      .filter((peer) => peer.connected && nowMs - peer.pongAtMs <= this.#options.timing.suspectMs);
+  }
+
+  #takeEvents(nowMs: number): void {
+    for (let event = this.#ordering.takeEvent(); event !== null; event = this.#ordering.takeEvent()) {
+      switch (event.type) {
+        case "proposed":
+          this.#proposals.carried(event.record);
+          break;
+        case "diverged":
+          this.#lead({ type: "diverged", upstream: event.upstream as UpstreamId, position: event.position }, nowMs);
+          break;
+        case "split":
+          this.#lead({ type: "split", position: event.position }, nowMs);
+          break;
+        case "missing":
+          this.#doubt ??= { position: event.position, after: this.#ordering.position };
+          this.#proposals.hurry();
+          break;
+        default:
+          event satisfies never;
+      }
+    }
+  }
+
+  /**
+   * A client was answered from a position that this log does not have. A newer leader may have given that answer
+   * without this one knowing; then nothing ordered from now on is carried. If it is, the answer is lost.
+   */
+  #settleDoubt(nowMs: number): void {
+    const doubt = this.#doubt;
+    if (doubt === null) return;
+    if (this.leader.phase !== "active") this.#doubt = null;
+    else if (this.#ordering.carried > doubt.after) {
+      this.#doubt = null;
+      this.#lead({ type: "missing", position: doubt.position }, nowMs);
+    }
+  }
+
+  #refuseWithoutQuorum(nowMs: number): void {
+    if (this.#role === "passive") {
+      this.#ordering.refusePending(Status["not-active"]);
+      return;
+    }
+    this.#quorumLostAtMs ??= nowMs;
+    if (nowMs - this.#quorumLostAtMs >= NO_QUORUM_AFTER_MS) this.#ordering.refuseAll(Status["no-quorum"]);
+  }
+
+  #lead(event: LeaderEvent, nowMs: number): void {
+    for (const action of this.leader.step(event, nowMs)) this.#perform(action);
+  }
+
+  #perform(action: LeaderAction): void {
+    switch (action.type) {
+      case "use-epoch":
+        return this.#ports.durably({ highestUsedEpoch: action.epoch });
+      case "founded":
+        this.#ports.say({ event: "founded" });
+        return this.#ports.durably({ founded: true });
+      case "send":
+        return this.#ports.send(action.upstream, action.message);
+      case "active":
+        this.#clock.start(action.from.logMs, action.from.calendarMs);
+        this.#proposals.restart();
+        this.#setRole("active");
+        return this.#ports.say({ event: "active", epoch: action.epoch, position: action.from.position });
+      case "suspended":
+        return this.#ports.say({ event: "suspended", epoch: action.epoch });
+      case "fenced":
+        this.#ports.say({ event: "fenced", epoch: this.leader.epoch, promised: action.promised });
+        return this.#stepDown();
+      case "alarm": {
+        const { type: _, ...alarm } = action;
+        return this.#ports.say({ event: "alarm", ...alarm });
+      }
+      default:
+        return action satisfies never;
+    }
+  }
+
+  #stepDown(): void {
+    this.#setRole("passive");
+    this.#ordering.refuseAll(Status["not-active"]);
+    this.#ports.dropClients();
+  }
+
+  #setRole(role: TwinRole): void {
+    if (this.#role === role) return;
+    this.#role = role;
+    this.#ports.beat();
+  }
+
+  #takeLocalRequests(): void {
+    for (;;) {
+      const local = this.#ordering.takeLocalRequest();
+      if (local === null) return;
+      const kind = local.record.readUInt8(RequestField.kind);
+      const known = kind === Kind.status;
+      const blob = known ? this.#ports.statusDocument() : new Uint8Array(0);
+      const record = Buffer.alloc(RESULT_BYTES);
+      const session = local.record.subarray(RequestField.session, RequestField.session + 16);
+      const request = getU64(local.record, RequestField.request);
+      const status = known ? Status.ok : Status["bad-request"];
+      writeResult(record, 0, { kind, status, request, session }, 0, blob.length);
+      this.#ordering.answer(local.client, record, blob);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** What the leader knows of one upstream. */
+import type { CatchUp, LogPoint } from "./catch-up.js";
+import type { Answer, UpstreamId } from "./choose.js";
+
+/**
+ * - `down` no link
+ * - `asked` Prepare is under way
+ * - `promised` has promised the epoch; not in step yet
+ * - `catching-up` its log is being brought to the chosen one
+ * - `syncing` Sync is under way
+ * - `streaming` takes appends and votes
+ * - `silent` was streaming and does not answer; it goes on where it stopped when it answers again
+ * - `blank` a new store, waits for a new epoch
+ * - `refusing` has promised a higher epoch
+ * - `quarantined` its answers differed from what two agreed on
+ */
+export type PeerPhase =
+  | "down"
+  | "asked"
+  | "promised"
+  | "catching-up"
+  | "syncing"
+  | "streaming"
+  | "silent"
+  | "blank"
+  | "refusing"
+  | "quarantined";
+
+export class Peer {
+  connected = false;
+  phase: PeerPhase = "down";
+  answer: Answer | null = null;
+  /** Where its log ends, as last said. */
+  end: LogPoint = { position: 0, digest: new Uint8Array(32) };
+  logEpoch = 0;
+  /** The highest epoch it is known to have promised. */
+  promised = 0;
+  /** What its last pong said of the leader of that epoch: how long it has been silent, and whether its link is open. */
+  leaderSilentMs = 0;
+  leaderConnected = false;
+  pongAtMs = Number.NEGATIVE_INFINITY;
+  catchUp: CatchUp | null = null;
+  /** Prepare, found or sync that waits for its answer. */
+  waitingSinceMs: number | null = null;
+  syncTo: LogPoint | null = null;
+  lastHeardMs = 0;
+  lastPingMs = Number.NEGATIVE_INFINITY;
+  /** Acknowledged position and when it last moved, to see an append or a vote that was lost. */
+  progress = 0;
+  progressAtMs = 0;
+  lastRestreamMs = Number.NEGATIVE_INFINITY;
+
+  constructor(readonly id: UpstreamId) {}
+
+  /** Forgets what belongs to one epoch or one connection. */
+  forget(): void {
+    this.answer = null;
+    this.catchUp = null;
+    this.waitingSinceMs = null;
+    this.syncTo = null;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What the active server itself puts into the log: holding statements of upstreams (protocol.md rule 9) and the records
+ * that end silent sessions (rule 10). The state machine judges both; proposing one twice changes nothing.
+ */
+import type { Ordering } from "../engine/types.js";
+import { getU64 } from "../wire/bytes.js";
+import { Kind } from "../wire/kinds.js";
+import { REQUEST_BYTES, writeRequest } from "../wire/request.js";
+import { ResultField } from "../wire/result.js";
+import type { UpstreamId } from "./choose.js";
+
+const NO_SESSION = Buffer.alloc(16);
+/** Even with nothing due soon, so that the log time an idle system has reached is not lost with the server. */
+const MAX_EXPIRE_INTERVAL_MS = 30_000;
+const MIN_EXPIRE_INTERVAL_MS = 250;
+
+export class Proposals {
+  readonly #ordering: Pick<Ordering, "propose">;
+  /** No session can time out sooner than this after it was opened. */
+  readonly #minTimeoutMs: number;
+  readonly #statements = new Map<UpstreamId, Buffer>();
+  #expireAtLogMs = 0;
+  #expireUnderWay = false;
+
+  constructor(ordering: Pick<Ordering, "propose">, minTimeoutMs: number) {
+    this.#ordering = ordering;
+    this.#minTimeoutMs = minTimeoutMs;
+  }
+
+  /** A new epoch: what was under way may not have been carried. */
+  restart(): void {
+    this.#expireUnderWay = false;
+    this.#expireAtLogMs = 0;
+  }
+
+  /** Something is to be ordered at once, whatever it is. */
+  hurry(): void {
+    this.#expireAtLogMs = 0;
+  }
+
+  /** An upstream stated what it holds; the newest statement of each is proposed. */
+  statement(upstream: UpstreamId, statement: Buffer): void {
+    this.#statements.set(upstream, statement);
+  }
+
+  /** Proposes what is due; to be called before each batch. */
+  propose(logMs: number): void {
+    for (const [upstream, statement] of this.#statements) {
+      const record = Buffer.alloc(REQUEST_BYTES);
+      const head = { kind: Kind.statement, request: 0, session: NO_SESSION, durationMs: upstream };
+      writeRequest(record, 0, head, 0, statement.length);
+      if (this.#ordering.propose(record, statement)) this.#statements.delete(upstream);
+    }
+    if (this.#expireUnderWay || logMs < this.#expireAtLogMs) return;
+    const record = Buffer.alloc(REQUEST_BYTES);
+    writeRequest(record, 0, { kind: Kind.expire, request: 0, session: NO_SESSION });
+    this.#expireUnderWay = this.#ordering.propose(record, Buffer.alloc(0));
+    this.#expireAtLogMs = logMs + MAX_EXPIRE_INTERVAL_MS;
+  }
+
+  /** A proposal was carried: an expire says when the next session times out. */
+  carried(record: Buffer): void {
+    if (record.readUInt8(ResultField.kind) !== Kind.expire) return;
+    this.#expireUnderWay = false;
+    const nextMs = getU64(record, ResultField.nextExpiryMs);
+    const doneAtMs = this.#expireAtLogMs - MAX_EXPIRE_INTERVAL_MS;
+    // A session opened after that answer cannot time out before its shortest time-out has passed.
+    const soonestMs = doneAtMs + Math.min(this.#minTimeoutMs, MAX_EXPIRE_INTERVAL_MS);
+    const dueMs = nextMs === 0 ? soonestMs : Math.min(nextMs, soonestMs);
+    this.#expireAtLogMs = Math.max(dueMs, doneAtMs + MIN_EXPIRE_INTERVAL_MS);
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * A TMR server process: sockets, clocks and files around {@link TmrCore}. Sockets give their bytes to the engine; at
+ * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
+ */
+import type { Logger } from "pino";
+import type { ServerConfig } from "../config/index.js";
+import type { Engine, Gateway } from "../engine/types.js";
+import { roleNumber, TwinLink } from "../failover/twin-link.js";
+import { ClientListener } from "../server/client-listener.js";
+import { encodeLink } from "../wire/link.js";
+import { type UpstreamId, upstreamIds } from "./choose.js";
+import { type CoreEvent, TmrCore } from "./core.js";
+import { Holdings, type StatementReader } from "./holdings.js";
+import { type ServerRecord, ServerState } from "./server-state.js";
+import type { ServerStatus } from "./status-document.js";
+import { UpstreamLink } from "./upstream-link.js";
+
+export interface ServerDependencies {
+  readonly engine: Engine;
+  readonly log: Logger;
+  readonly version: string;
+  readonly readStatement: StatementReader;
+  /** A durable write failed: the process must end rather than go on. */
+  fatal(error: unknown): void;
+}
+
+/** A TMR server that was started by {@link runServer}. */
+export interface RunningServer {
+  /** `host:port` where clients are served */
+  readonly address: string;
+  status(): ServerStatus;
+  /** Takes over now: the operator's word, or the virtual IP's. */
+  takeOver(): void;
+  /** Says goodbye to the clients and closes everything. */
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 20;
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 1_000;
+
+/** Starts a TMR server. Throws ERR_TMR_LISTEN, ERR_TMR_FILE or ERR_TMR_STORE_WRITE when it cannot run. */
+export async function runServer(config: ServerConfig, dependencies: ServerDependencies): Promise<RunningServer> {
+  const server = new TmrServer(config, dependencies);
+  await server.start();
+  return server;
+}
+
+class TmrServer implements RunningServer {
+  readonly #config: ServerConfig;
+  readonly #dependencies: ServerDependencies;
+  readonly #log: Logger;
+  readonly #state: ServerState;
+  readonly #gateway: Gateway;
+  readonly #core: TmrCore;
+  readonly #twinLink: TwinLink;
+  readonly #holdings: Holdings;
+  readonly #clients: ClientListener;
+  readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
+  readonly #linkFaults = new Map<UpstreamId, string>();
+  readonly #startedAtMs = performance.now();
+  #address = "";
+  #pumpQueued = false;
+  #stopped = false;
+  #lastBeatMs = Number.NEGATIVE_INFINITY;
+  #ticker: NodeJS.Timeout | null = null;
+
+  constructor(config: ServerConfig, dependencies: ServerDependencies) {
+    const { engine } = dependencies;
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#log = dependencies.log;
+    this.#state = new ServerState(config.state);
+    this.#holdings = new Holdings(engine, dependencies.readStatement);
+    this.#gateway = this.#makeGateway();
+    this.#core = this.#makeCore();
+    this.#twinLink = this.#makeTwinLink();
+    this.#clients = new ClientListener({
+      engine,
+      gateway: this.#gateway,
+      staticKey: config.keys.client,
+      maxClients: config.limits.maxClients,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      received: () => this.#schedulePump(),
+      joined: (client) => {
+        if (this.#core.role === "passive") this.#core.sayNotActive(client);
+      },
+    });
+    this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    try {
+      this.#address = await this.#clients.listen(this.#config.listen);
+      await this.#twinLink.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    for (const link of this.#links.values()) link.start();
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#log.info({ address: this.#address, twin: this.#config.twin }, "TMR server started, passive");
+  }
+
+  takeOver(): void {
+    this.#core.takeOver(performance.now());
+    this.#schedulePump();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#core.stop();
+    this.#sayNotActiveToAll();
+    await this.#clients.close();
+    for (const link of this.#links.values()) link.close();
+    this.#twinLink.close();
+    this.#gateway.close();
+    this.#log.info("stopped");
+  }
+
+  // ---- one turn --------------------------------------------------------------------------------------------------
+
+  #schedulePump(): void {
+    if (this.#pumpQueued) return;
+    this.#pumpQueued = true;
+    setImmediate(() => {
+      this.#pumpQueued = false;
+      if (this.#stopped) return;
+      this.#core.pump(performance.now());
+      this.#flush();
+    });
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastBeatMs >= this.#config.timing.heartbeatMs) {
+      this.#lastBeatMs = nowMs;
+      this.#twinLink.beat();
+    }
+    this.#core.tick(nowMs);
+    this.#flush();
+  }
+
+  #flush(): void {
+    for (const link of this.#links.values()) link.flush();
+    this.#clients.flush();
+  }
+
+  // ---- the parts -------------------------------------------------------------------------------------------------
+
+  #makeGateway(): Gateway {
+    const { limits, keys, session } = this.#config;
+    return this.#dependencies.engine.createGateway({
+      limits,
+      twinKey: keys.twinKey,
+      sessionTimeoutMs: { min: session.minTimeoutMs, default: session.timeoutMs, max: session.maxTimeoutMs },
+    });
+  }
+
+  #makeCore(): TmrCore {
+    const { twin, timing, session, keys } = this.#config;
+    return new TmrCore({
+      twin,
+      timing,
+      ordering: this.#gateway,
+      record: this.#state.record,
+      minTimeoutMs: session.minTimeoutMs,
+      peerAddress: this.#peer.clients,
+      verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
+      ports: {
+        send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
+        durably: (change) => this.#durably(change),
+        beat: () => this.#twinLink.beat(),
+        dropClients: () => {
+          this.#sayNotActiveToAll();
+          this.#clients.dropClients();
+        },
+        statusDocument: () => Buffer.from(JSON.stringify(this.status()), "utf8"),
+        holding: (statement) => {
+          if (this.#holdings.take(statement)) this.#logOddLicenses();
+        },
+        say: (event) => this.#say(event),
+      },
+    });
+  }
+
+  #makeTwinLink(): TwinLink {
+    return new TwinLink({
+      engine: this.#dependencies.engine,
+      staticKey: this.#config.keys.noise,
+      peerKey: this.#peer.key,
+      peerAddress: this.#peer.twin,
+      listenAddress: this.#config.twinListen,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      say: () => ({
+        type: "heartbeat",
+        twin: this.#config.twin,
+        role: roleNumber(this.#core.role),
+        ...this.#core.heartbeatPoint(),
+      }),
+      heard: (heartbeat, role) => this.#core.peerHeard(heartbeat, role, performance.now()),
+      disconnected: () => {
+        this.#core.peerDisconnected();
+        // Looked at in this turn: a peer that was killed is noticed by its broken connection, not by a time-out.
+        setImmediate(() => {
+          if (!this.#stopped) this.#tick();
+        });
+      },
+    });
+  }
+
+  #makeLink(upstream: UpstreamId): UpstreamLink {
+    const entry = this.#config.system.upstreams[upstream - 1];
+    if (entry === undefined) throw new RangeError(`upstream ${upstream} is not in the system description`);
+    return new UpstreamLink({
+      engine: this.#dependencies.engine,
+      gateway: this.#gateway,
+      upstream,
+      address: entry.address,
+      remoteStaticKey: entry.key,
+      staticKey: this.#config.keys.noise,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      connected: () => {
+        this.#log.info({ upstream }, "upstream connected");
+        this.#linkFaults.delete(upstream);
+        this.#core.connected(upstream, performance.now());
+        this.#schedulePump();
+      },
+      disconnected: (_upstream, reason) => {
+        if (this.#linkFaults.get(upstream) !== reason) this.#log.warn({ upstream, reason }, "upstream not connected");
+        this.#linkFaults.set(upstream, reason);
+        this.#core.disconnected(upstream, performance.now());
+        this.#schedulePump();
+      },
+      received: () => this.#receivedFrom(upstream),
+    });
+  }
+
+  #receivedFrom(upstream: UpstreamId): void {
+    const nowMs = performance.now();
+    for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
+      this.#core.control(upstream, bytes, nowMs);
+    }
+    this.#core.voted(upstream, nowMs);
+    this.#schedulePump();
+  }
+
+  // ---- what is said and kept -------------------------------------------------------------------------------------
+
+  #durably(change: Partial<ServerRecord>): void {
+    try {
+      this.#state.update(change);
+    } catch (error) {
+      this.#dependencies.fatal(error);
+      throw error;
+    }
+  }
+
+  #sayNotActiveToAll(): void {
+    for (const client of this.#clients.numbers()) this.#core.sayNotActive(client);
+  }
+
+  #say(event: CoreEvent): void {
+    const level = event.event === "alarm" ? "error" : event.event === "fenced" ? "warn" : "info";
+    this.#log[level](event, event.event === "alarm" ? `alarm: ${event.alarm}` : event.event);
+  }
+
+  #logOddLicenses(): void {
+    for (const license of this.#holdings.licenses) this.#log.warn(license, "license is not in all containers alike");
+  }
+
+  get #peer() {
+    const peer = this.#config.system.servers[1 - this.#config.twin];
+    if (peer === undefined) throw new RangeError("the system description names two servers");
+    return peer;
+  }
+
+  status(): ServerStatus {
+    const { name, twin, system } = this.#config;
+    const { leader } = this.#core;
+    return {
+      name,
+      twin,
+      role: this.#core.role,
+      phase: leader.phase,
+      epoch: leader.epoch,
+      position: this.#gateway.position,
+      carried: this.#gateway.carried,
+      digest: this.#gateway.carriedDigest().toString("hex"),
+      quorum: leader.hasQuorum,
+      clients: this.#clients.clients,
+      peer: {
+        name: this.#peer.name,
+        address: this.#peer.clients,
+        connected: this.#core.peerConnected,
+        role: this.#core.peerRole ?? "unknown",
+      },
+      upstreams: system.upstreams.map((entry) => {
+        const peer = leader.peers[entry.id];
+        return {
+          id: entry.id,
+          name: entry.name,
+          address: entry.address,
+          connected: peer.connected,
+          state: peer.phase,
+          position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
+          epoch: peer.promised,
+          agrees: peer.phase === "streaming",
+          lastFault: this.#linkFaults.get(entry.id) ?? "",
+        };
+      }),
+      licenses: this.#holdings.licenses,
+      counters: { ...this.#gateway.counters(), ...this.#clients.counters },
+      version: this.#dependencies.version,
+      pid: process.pid,
+      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+    };
+  }
+}
