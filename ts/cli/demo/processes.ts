@@ -1,0 +1,94 @@
+/** The five processes of the demo: started, killed without warning, started again, stopped in order. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+export interface ProcessDescription {
+  readonly name: string;
+  readonly role: "upstream" | "server";
+  /** its configuration file */
+  readonly config: string;
+}
+
+export class Processes {
+  readonly #program: string;
+  readonly #logDir: string;
+  readonly #running = new Map<string, ChildProcess>();
+
+  /** `program` is the CLI's own file; each process writes its log to `<logDir>/<name>.log`. */
+  constructor(program: string, logDir: string) {
+    this.#program = program;
+    this.#logDir = logDir;
+  }
+
+  start({ name, role, config }: ProcessDescription): number {
+    const log = openSync(join(this.#logDir, `${name}.log`), "a", 0o600);
+    // A group of its own: Ctrl-C at the terminal reaches the demo alone, which then stops the five in order.
+    const child = spawn(process.execPath, [this.#program, role, "-c", config], {
+      stdio: ["ignore", log, log],
+      detached: true,
+    });
+    closeSync(log);
+    child.on("exit", () => {
+      if (this.#running.get(name) === child) this.#running.delete(name);
+    });
+    this.#running.set(name, child);
+    return child.pid ?? 0;
+  }
+
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(name: string): Promise<void> {
+    await this.#end(name, "SIGKILL");
+  }
+
+  /** Stops all in order, with SIGTERM, those that do not end within 5 s with SIGKILL. */
+  async stopAll(): Promise<void> {
+    await Promise.all(
+      [...this.#running.keys()].map(async (name) => {
+        const force = setTimeout(() => this.#running.get(name)?.kill("SIGKILL"), 5_000);
+        await this.#end(name, "SIGTERM");
+        clearTimeout(force);
+      }),
+    );
+  }
+
+  /** Ends everything at once, for a demo that is itself ending. */
+  killAll(): void {
+    for (const child of this.#running.values()) child.kill("SIGKILL");
+  }
+
+  #end(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = this.#running.get(name);
+    if (child === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill(signal);
+    });
+  }
+}
+
+/** Ports of loopback that are free now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer();
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return address !== null && typeof address === "object" ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

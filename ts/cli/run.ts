@@ -1,0 +1,53 @@
+/** The `tmr` program: its commands, and from any outcome to an exit code. */
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError } from "commander";
+import { TmrError } from "../errors.js";
+import { registerCheckout } from "./checkout.js";
+import { registerContent } from "./content.js";
+import { type CliContext, ExitCode } from "./context.js";
+import { registerServe } from "./serve.js";
+import { registerStatus } from "./status.js";
+import type { Terminal } from "./terminal.js";
+import { packageVersion } from "./version.js";
+
+/** Runs one command line (without node and script) and resolves to the exit code. Never rejects for a TmrError. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  const context: CliContext = { terminal, exitCode: ExitCode.ok };
+  try {
+    const program = buildProgram(context);
+    if (!alone.has(args[0] ?? "")) await registerOthers(program);
+    await program.parseAsync(args, { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.failed;
+    if (!(error instanceof TmrError)) throw error;
+    terminal.err(`tmr: ${error.message} (${error.code})\n`);
+    return ExitCode.failed;
+  }
+}
+
+/** Commands that start faster without the libraries of the others. */
+const alone: ReadonlySet<string> = new Set(["list", "content", "checkout", "status", "server", "upstream"]);
+
+async function registerOthers(program: Command): Promise<void> {
+  const { registerCentral } = await import("./central.js");
+  const { registerDemo } = await import("./demo/index.js");
+  registerCentral(program);
+  registerDemo(program, fileURLToPath(new URL("./main.js", import.meta.url)));
+}
+
+function buildProgram(context: CliContext): Command {
+  const { terminal } = context;
+  const program = new Command("tmr")
+    .description("The 2-out-of-3 license server: its servers, its clients and the issuing of licenses")
+    .version(packageVersion())
+    .enablePositionalOptions()
+    .showHelpAfterError("(tmr COMMAND --help says more)")
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .exitOverride();
+  registerContent(program, context);
+  registerCheckout(program, context);
+  registerStatus(program, context);
+  registerServe(program);
+  return program;
+}

@@ -1,0 +1,53 @@
+/** Checks what a program passes in, before anything is sent: one clear message with expected and received. */
+import { TmrError } from "../errors.js";
+
+const U32_MAX = 0xffff_ffff;
+const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+function integer(name: string, value: unknown, min: number, max: number): number {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
+  throw new TmrError("ERR_TMR_ARGUMENT", `${name}: expected an integer from ${min} to ${max}, received ${show(value)}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+/** A waiting time in ms, at most what a timer takes (24 days); fractions are allowed. */
+export function checkTimeout(name: string, value: unknown): number {
+  if (typeof value === "number" && value > 0 && value <= MAX_TIMEOUT_MS) return value;
+  throw new TmrError(
+    "ERR_TMR_ARGUMENT",
+    `${name}: expected milliseconds above 0 and up to ${MAX_TIMEOUT_MS}, received ${show(value)}`,
+  );
+}
+
+/** The numbers of an access; throws ERR_TMR_ARGUMENT. */
+export function checkAccess(options: {
+  readonly firmCode: number;
+  readonly productCode: number;
+  readonly quantity?: number;
+  readonly featureMap?: number;
+}): { firmCode: number; productCode: number; quantity: number; featureMap: number } {
+  return {
+    firmCode: integer("firmCode", options.firmCode, 1, U32_MAX),
+    productCode: integer("productCode", options.productCode, 0, U32_MAX),
+    quantity: integer("quantity", options.quantity ?? 1, 1, U32_MAX),
+    featureMap: integer("featureMap", options.featureMap ?? 0, 0, U32_MAX),
+  };
+}
+
+/** `host:port` strings, one or two. */
+export function checkServers(value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.length >= 1 && value.length <= 8 && value.every((one) => typeof one === "string")) {
+    return value;
+  }
+  throw new TmrError("ERR_TMR_ARGUMENT", `servers: expected 1 to 8 addresses "host:port", received ${show(value)}`);
+}
+
+/** A public key as 32 bytes or their base64url. */
+export function checkServerKey(value: unknown): Uint8Array {
+  const bytes = typeof value === "string" ? Buffer.from(value, "base64url") : value;
+  if (bytes instanceof Uint8Array && bytes.length === 32) return bytes;
+  throw new TmrError("ERR_TMR_ARGUMENT", "serverKey: expected 32 bytes or their base64url (43 characters)");
+}
