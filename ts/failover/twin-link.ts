@@ -73,7 +73,14 @@ export class TwinLink {
       this.#outgoing = await dial(
         peerAddress,
         engine,
-        { pattern: "IK", purpose: "twin", staticKey, remoteStaticKey: peerKey, maxMessageBytes: MAX_HEARTBEAT_BYTES, timeoutMs },
+        {
+          pattern: "IK",
+          purpose: "twin",
+          staticKey,
+          remoteStaticKey: peerKey,
+          maxMessageBytes: MAX_HEARTBEAT_BYTES,
+          timeoutMs,
+        },
         {
           message: () => {},
           closed: () => {

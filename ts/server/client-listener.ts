@@ -6,8 +6,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine, Gateway } from "../engine/types.js";
 import { Intake } from "../engine/types.js";
-import { listen } from "../transport/listen.js";
 import { respond } from "../transport/handshake.js";
+import { listen } from "../transport/listen.js";
 import { MAX_PACKET_BYTES } from "../wire/message.js";
 
 export interface ClientListenerOptions {

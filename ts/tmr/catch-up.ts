@@ -122,6 +122,8 @@ export class CatchUp {
       }
       case "snapshot":
         if (from !== this.source || this.#stage.type !== "fetch" || message.offset !== this.#snapshotOffset) return [];
+        // It may be the answer to another catch-up from the same source, whose target was further behind.
+        if (message.position <= (this.base?.position ?? 0)) return [];
         return this.#deliver(nowMs, { ...message, type: "install" });
       case "extended":
         return this.#extended(from, message, nowMs);
@@ -162,10 +164,13 @@ export class CatchUp {
     // The source's log begins later than this.
     if (stage.source === null) return this.#found({ position, digest: new Uint8Array(32) }, false);
     if (stage.target === null) {
-      // The target's log begins later than this, but not later than where the two part.
+      // It ends earlier than it said: the attempt to bring it on makes it say where.
+      if (this.#differsAt === Number.POSITIVE_INFINITY)
+        return this.#found({ position, digest: new Uint8Array(32) }, false);
+      // It begins later than this, but not later than where the two part.
       this.#untoldAt = position;
-      const apart = Math.min(this.#differsAt, this.#options.targetEnd.position + 1);
-      return this.#compareBelow(apart, position + Math.max(1, Math.floor((apart - position) / 2)), nowMs);
+      const half = Math.floor((this.#differsAt - position) / 2);
+      return this.#compareBelow(this.#differsAt, position + Math.max(1, half), nowMs);
     }
     if (sameBytes(stage.source, stage.target)) return this.#found({ position, digest: stage.source }, true);
     this.#differsAt = position;

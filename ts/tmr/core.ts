@@ -13,9 +13,10 @@ import { RESULT_BYTES, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { Twin } from "./epoch.js";
-import { Leader, type LeaderAction, type LeaderAlarm, type LeaderEvent, type Mark } from "./leader.js";
+import { Leader } from "./leader.js";
 import { Proposals } from "./proposals.js";
 import type { ServerRecord } from "./server-state.js";
+import type { LeaderAction, LeaderAlarm, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
 
 /** Everything that leaves the core. */

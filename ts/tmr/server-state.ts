@@ -54,7 +54,10 @@ function readRecord(path: string): ServerRecord {
   }
   const record = parseRecord(text);
   if (record === null) {
-    throw new TmrError("ERR_TMR_FILE", `${path}: expected {"highestUsedEpoch":n,"founded":true|false}, received other text`);
+    throw new TmrError(
+      "ERR_TMR_FILE",
+      `${path}: expected {"highestUsedEpoch":n,"founded":true|false}, received other text`,
+    );
   }
   return record;
 }

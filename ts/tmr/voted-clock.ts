@@ -6,6 +6,12 @@
 import { allRules, type ProtocolRules } from "../wire/rules.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 
+/**
+ * The most that one step counts. A longer one means that this process stood still: whether there was a quorum meanwhile
+ * it cannot know, and sessions that live a little longer do no harm.
+ */
+const MAX_STEP_MS = 500;
+
 export class VotedClock {
   readonly #rules: ProtocolRules;
   #logMs = 0;
@@ -37,7 +43,7 @@ export class VotedClock {
     } else if ((hasQuorum || !this.#rules.timeNeedsQuorum) && this.#advancedAtMs !== null) {
       // Whole milliseconds, and the remainder is carried on: many short steps must not lose time.
       const passedMs = Math.max(0, Math.floor(nowMs - this.#advancedAtMs));
-      this.#logMs += passedMs;
+      this.#logMs += Math.min(passedMs, MAX_STEP_MS);
       this.#advancedAtMs += passedMs;
     } else {
       this.#advancedAtMs = hasQuorum || !this.#rules.timeNeedsQuorum ? nowMs : null;

@@ -122,8 +122,9 @@ export function initiate(socket: Socket, engine: Engine, options: InitiateOption
     const first = await handshake.write();
     if (first === null) throw new TmrError("ERR_TMR_KEY", "the server's public key is not a valid X25519 key");
     socket.write(framed(Buffer.of(patternCodes[options.pattern]), first));
-    const answer = await readFrame(socket, options.timeoutMs).catch((cause: Error) => {
-      throw new TmrError("ERR_TMR_CONNECT", `the server did not answer the handshake: ${cause.message}`, { cause });
+    const answer = await readFrame(socket, options.timeoutMs).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TmrError("ERR_TMR_CONNECT", `the server did not answer the handshake: ${reason}`, { cause });
     });
     if ((await handshake.read(answer.frame)) === null) {
       throw new TmrError("ERR_TMR_PROTOCOL", "the server's handshake answer does not fit its public key");

@@ -232,7 +232,7 @@ const activeTwinDies: Step = {
   async run(context) {
     const before = await activeTwin(context, () => true);
     const handle = handleOf(context);
-    const victim = context.plant.servers[before.twin as 0 | 1] as ProcessDescription;
+    const victim = context.plant.servers[before.twin as 0 | 1];
     await handle.info();
     await context.processes.kill(victim.name);
     const gap = await timed(() => sameHandle(context));

@@ -1,0 +1,200 @@
+/**
+ * How upstreams come into step with the chosen log and stay there: Sync where a log ends as it should, catch-up where
+ * it does not, then a stream of appends (protocol.md rules 3 and 15).
+ */
+import type { LinkMessage, LinkMessageOf } from "../wire/link.js";
+import { CatchUp, type LogPoint } from "./catch-up.js";
+import { type Choice, sameBytes, upstreamIds } from "./choose.js";
+import type { Peer } from "./peer.js";
+import type { LeaderOptions, Term } from "./term.js";
+
+export class Alignment {
+  readonly #term: Term;
+  readonly #options: Pick<LeaderOptions, "burstBytes" | "verifyMac">;
+  /** Called for an upstream that is still blank once the leader is active. */
+  readonly #admit: (peer: Peer, nowMs: number) => void;
+
+  constructor(
+    term: Term,
+    options: Pick<LeaderOptions, "burstBytes" | "verifyMac">,
+    admit: (peer: Peer, nowMs: number) => void,
+  ) {
+    this.#term = term;
+    this.#options = options;
+    this.#admit = admit;
+  }
+
+  /** Brings an upstream that has promised to the chosen log: Sync when its log ends where it should, else catch-up. */
+  bring(peer: Peer, nowMs: number): void {
+    const goal = this.#goal();
+    const atGoal = goal !== null && peer.end.position === goal.position && sameBytes(peer.end.digest, goal.digest);
+    if (goal !== null && atGoal) return this.sync(peer, goal, nowMs);
+    const source = this.#sourceFor(peer);
+    if (source === null) {
+      if (peer.phase !== "blank") peer.phase = "promised";
+      return;
+    }
+    peer.phase = "catching-up";
+    peer.waitingSinceMs = null;
+    peer.catchUp = new CatchUp({
+      epoch: this.#term.epoch,
+      target: peer.id,
+      targetEnd: peer.end,
+      source: source.id,
+      sourceEnd: this.#endOf(source),
+      burstBytes: this.#options.burstBytes,
+      verifyMac: (batch) => !this.#term.rules.entriesMaced || this.#options.verifyMac(batch),
+    });
+    this.#term.sendAll(peer.catchUp.begin(nowMs));
+  }
+
+  /** Before the first activation every log must end exactly where the chosen one does. */
+  #goal(): LogPoint | null {
+    return this.#term.phase === "syncing" ? (this.#term.choice?.promise ?? null) : null;
+  }
+
+  #sourceFor(target: Peer): Peer | null {
+    if (this.#term.phase === "syncing") {
+      const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
+      return source === null || source === target || !source.connected ? null : source;
+    }
+    return this.#term.streaming().find((peer) => peer !== target) ?? null;
+  }
+
+  /** An upstream that streams has got on since it last said where its log ends. */
+  #endOf(peer: Peer): LogPoint {
+    const acknowledged = this.#term.ordering.acknowledged(peer.id);
+    return acknowledged > peer.end.position ? { ...peer.end, position: acknowledged } : peer.end;
+  }
+
+  feedCatchUps(from: Peer, message: LinkMessage, nowMs: number): void {
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      const { catchUp } = peer;
+      if (catchUp === null || (catchUp.source !== from.id && catchUp.target !== from.id)) continue;
+      this.#term.sendAll(catchUp.receive(from.id, message, nowMs));
+      if (catchUp.fault !== null) this.#catchUpFailed(peer, catchUp, nowMs);
+      else if (catchUp.ready && catchUp.base !== null) this.#catchUpRested(peer, catchUp, catchUp.base, nowMs);
+    }
+  }
+
+  #catchUpRested(peer: Peer, catchUp: CatchUp, base: LogPoint, nowMs: number): void {
+    const goal = this.#goal();
+    if (goal !== null) {
+      if (catchUp.agreed && base.position >= goal.position) return this.sync(peer, goal, nowMs);
+      return this.#term.sendAll(catchUp.advance(nowMs));
+    }
+    // While active the log grows: as soon as the engine still holds the rest, the upstream syncs and is streamed to.
+    const beyondChoice = base.position >= (this.#term.choice?.promise.position ?? 0);
+    if (catchUp.agreed && beyondChoice && this.#retains(base.position)) {
+      return this.sync(peer, base, nowMs);
+    }
+    this.#term.sendAll(catchUp.advance(nowMs));
+  }
+
+  #retains(after: number): boolean {
+    const { ordering } = this.#term;
+    return after === ordering.position || ordering.batchAt(after + 1) !== null;
+  }
+
+  #catchUpFailed(peer: Peer, catchUp: CatchUp, nowMs: number): void {
+    peer.catchUp = null;
+    if (catchUp.fault === "source-forged") {
+      this.#term.alarm({ alarm: "forged-entry", upstream: catchUp.source });
+      const source = this.#term.peers[catchUp.source];
+      this.#term.ordering.unstream(source.id);
+      source.phase = "quarantined";
+      return this.#term.renewSoon(nowMs);
+    }
+    peer.phase = "quarantined";
+    this.#term.alarm({ alarm: "no-common-history", upstream: peer.id });
+  }
+
+  sync(peer: Peer, to: LogPoint, nowMs: number): void {
+    peer.catchUp = null;
+    peer.phase = "syncing";
+    peer.syncTo = to;
+    peer.waitingSinceMs = nowMs;
+    this.#term.send(peer, {
+      type: "sync",
+      epoch: this.#term.epoch,
+      members: this.#term.members,
+      position: to.position,
+      digest: to.digest,
+    });
+  }
+
+  synced(peer: Peer, message: LinkMessageOf<"synced">, nowMs: number): void {
+    if (peer.phase !== "syncing" || !sameBytes(message.incarnation, this.#term.memberOf(peer.id))) return;
+    peer.logEpoch = this.#term.epoch;
+    peer.end = { position: message.position, digest: message.digest };
+    peer.waitingSinceMs = null;
+    peer.promised = Math.max(peer.promised, this.#term.epoch);
+    if (this.#term.phase === "active") {
+      if (!this.resume(peer, nowMs)) this.bring(peer, nowMs);
+      return;
+    }
+    peer.phase = "promised";
+    const choice = this.#term.choice;
+    if (choice === null) return;
+    const inStep = upstreamIds.map((id) => this.#term.peers[id]).filter((other) => this.#isSynced(other, choice));
+    if (inStep.length >= (this.#term.rules.twoSynced ? 2 : 1)) this.#activate(choice, inStep, nowMs);
+  }
+
+  #isSynced(peer: Peer, choice: Choice): boolean {
+    return peer.connected && peer.logEpoch === this.#term.epoch && peer.end.position === choice.promise.position;
+  }
+
+  #activate(choice: Choice, inStep: readonly Peer[], nowMs: number): void {
+    const { promise } = choice;
+    if (!this.#term.founded) {
+      this.#term.founded = true;
+      this.#term.actions.push({ type: "founded" });
+    }
+    this.#term.phase = "active";
+    this.#term.clearAlarms();
+    this.#term.ordering.activate(this.#term.epoch, promise.position, promise.digest, this.#term.members);
+    for (const peer of inStep) this.resume(peer, nowMs);
+    this.#term.actions.push({ type: "active", epoch: this.#term.epoch, from: promise });
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      if (peer.phase === "blank") this.#admit(peer, nowMs);
+      else if (peer.phase === "promised") this.bring(peer, nowMs);
+    }
+  }
+
+  /** Streams from where the upstream's log ends, if the engine still holds what follows. */
+  resume(peer: Peer, nowMs: number): boolean {
+    if (this.#term.phase !== "active" || !this.#term.ordering.stream(peer.id, peer.end.position)) return false;
+    peer.phase = "streaming";
+    peer.catchUp = null;
+    peer.waitingSinceMs = null;
+    peer.progress = peer.end.position;
+    peer.progressAtMs = nowMs;
+    peer.lastHeardMs = nowMs;
+    peer.lastRestreamMs = nowMs;
+    return true;
+  }
+
+  restream(peer: Peer, nowMs: number): void {
+    if (nowMs - peer.lastRestreamMs < this.#term.timing.heartbeatMs) return;
+    this.#term.ordering.unstream(peer.id);
+    if (peer.logEpoch === this.#term.epoch && this.resume(peer, nowMs)) return;
+    this.bring(peer, nowMs);
+  }
+
+  dropCatchUpsFrom(source: Peer, nowMs: number): void {
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      if (peer.catchUp?.source !== source.id) continue;
+      peer.catchUp = null;
+      this.bring(peer, nowMs);
+    }
+  }
+
+  canSync(): boolean {
+    const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
+    const left = [...(this.#term.choice?.valid.keys() ?? [])].filter((id) => this.#term.peers[id].connected);
+    return source?.connected === true && left.length >= 2;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * How an epoch begins: promises are asked for, a system that never ran is founded, one log is chosen, and blank disks
+ * are admitted (protocol.md rules 1, 2, 8, 17).
+ */
+import type { LinkMessageOf } from "../wire/link.js";
+import type { Alignment } from "./alignment.js";
+import { type Choice, choose, foundingMembers, sameBytes, type UpstreamId, upstreamIds, withMember } from "./choose.js";
+import { nextEpoch } from "./epoch.js";
+import type { Peer } from "./peer.js";
+import type { Mark, Term } from "./term.js";
+
+export class Election {
+  /** The highest carried point that this server was told of: a log without it is not served. */
+  mark: Mark | null = null;
+  readonly #term: Term;
+  readonly #alignment: Alignment;
+  /** Incarnations of blank upstreams known before this epoch was prepared: only these may be admitted by it (rule 8). */
+  #admissible = new Map<UpstreamId, Uint8Array>();
+  #graceUntilMs: number | null = null;
+
+  constructor(term: Term, alignment: Alignment) {
+    this.#term = term;
+    this.#alignment = alignment;
+  }
+
+  prepare(nowMs: number): void {
+    if (this.#term.phase === "active") this.#term.actions.push({ type: "suspended", epoch: this.#term.epoch });
+    this.#term.ordering.deactivate();
+    this.#term.epoch = nextEpoch(
+      this.#term.twin,
+      this.#term.epoch,
+      ...upstreamIds.map((id) => this.#term.peers[id].promised),
+    );
+    this.#term.phase = "preparing";
+    this.#term.choice = null;
+    this.#graceUntilMs = null;
+    this.#term.renewAtMs = null;
+    this.#term.actions.push({ type: "use-epoch", epoch: this.#term.epoch });
+    this.#admissible = new Map();
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      if (peer.answer?.type === "blank" && peer.connected) this.#admissible.set(id, peer.answer.incarnation);
+      peer.forget();
+      if (peer.connected && peer.phase !== "quarantined") this.ask(peer, nowMs);
+    }
+  }
+
+  ask(peer: Peer, nowMs: number): void {
+    peer.forget();
+    peer.phase = "asked";
+    peer.waitingSinceMs = nowMs;
+    this.#term.send(peer, { type: "prepare", epoch: this.#term.epoch });
+  }
+
+  promised(peer: Peer, promise: LinkMessageOf<"promise">, nowMs: number): void {
+    peer.promised = Math.max(peer.promised, promise.epoch);
+    if (peer.phase !== "asked" && peer.phase !== "blank") return;
+    peer.answer = { type: "promise", promise };
+    peer.waitingSinceMs = null;
+    peer.phase = "promised";
+    peer.logEpoch = promise.logEpoch;
+    peer.end = { position: promise.position, digest: promise.digest };
+    if (this.#term.phase === "preparing") return this.considerChoice(nowMs);
+    // Once the log is chosen, a later promise joins what is under way, if its disk is still the member.
+    if (!sameBytes(promise.incarnation, this.#term.memberOf(peer.id))) {
+      return this.#term.alarm({ alarm: "void-promise", upstream: peer.id });
+    }
+    if (promise.logEpoch === this.#term.epoch && this.#alignment.resume(peer, nowMs)) return;
+    this.#alignment.bring(peer, nowMs);
+  }
+
+  blank(peer: Peer, incarnation: Uint8Array, nowMs: number): void {
+    peer.answer = { type: "blank", incarnation: Uint8Array.from(incarnation) };
+    peer.waitingSinceMs = null;
+    peer.phase = "blank";
+    peer.end = { position: 0, digest: new Uint8Array(32) };
+    peer.logEpoch = 0;
+    if (this.#term.phase === "preparing") return this.considerChoice(nowMs);
+    this.considerAdmission(peer, nowMs);
+  }
+
+  /** Admission takes a new epoch that both others promise after the disk was emptied: now, when both are in step. */
+  considerAdmission(peer: Peer, nowMs: number): void {
+    if (this.#term.phase !== "active" || peer.phase !== "blank") return;
+    const incarnation = peer.answer?.type === "blank" ? peer.answer.incarnation : null;
+    if (incarnation === null) return;
+    if (sameBytes(incarnation, this.#term.memberOf(peer.id))) return this.#alignment.bring(peer, nowMs);
+    if (!this.#term.rules.admissionByNewEpoch) {
+      this.#term.members = withMember(this.#term.members, peer.id, incarnation);
+      return this.#alignment.bring(peer, nowMs);
+    }
+    if (this.#term.streaming().length === 2) this.#term.renewSoon(nowMs);
+  }
+
+  considerChoice(nowMs: number): void {
+    const answers = new Map(
+      upstreamIds.flatMap((id) => {
+        const { answer } = this.#term.peers[id];
+        return answer === null ? [] : [[id, answer] as const];
+      }),
+    );
+    if ([...answers.values()].every((answer) => answer.type === "blank") && answers.size === 3 && this.#term.founded) {
+      return this.#term.alarm({ alarm: "all-blank" });
+    }
+    const founders = this.#term.founded ? null : foundingMembers(answers);
+    if (founders !== null) return this.#found(founders, nowMs);
+    const choice = choose(answers, this.#term.rules);
+    if (choice === null) return;
+    const allAnswered =
+      answers.size === 3 || upstreamIds.every((id) => this.#cannotPromise(this.#term.peers[id], answers.has(id)));
+    if (!allAnswered && this.#term.rules.graceForThird) {
+      this.#graceUntilMs ??= nowMs + this.#term.timing.graceMs;
+      if (nowMs < this.#graceUntilMs) return;
+    }
+    this.#take(choice, nowMs);
+  }
+
+  #cannotPromise(peer: Peer, answered: boolean): boolean {
+    return answered || peer.phase === "quarantined" || peer.phase === "refusing";
+  }
+
+  #found(members: Uint8Array, nowMs: number): void {
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      if (peer.answer?.type !== "blank" || peer.waitingSinceMs !== null) continue;
+      peer.waitingSinceMs = nowMs;
+      this.#term.send(peer, { type: "found", epoch: this.#term.epoch, members });
+    }
+  }
+
+  #take(choice: Choice, nowMs: number): void {
+    const { promise } = choice;
+    const mark = this.mark;
+    const sameEnd = mark !== null && mark.position === promise.position;
+    if (
+      this.#term.rules.marksChecked &&
+      mark !== null &&
+      (mark.position > promise.position || (sameEnd && !sameBytes(mark.digest, promise.digest)))
+    ) {
+      this.#term.alarm({ alarm: "answered-missing", position: mark.position });
+      return this.#term.leave("stopped");
+    }
+    this.#term.choice = choice;
+    this.#term.members = this.#membersFor(choice);
+    this.#term.phase = "syncing";
+    for (const [id] of choice.valid) this.#alignment.bring(this.#term.peers[id], nowMs);
+  }
+
+  /** The chosen members; a blank upstream takes its place when it was known to be blank before the epoch (rule 8). */
+  #membersFor(choice: Choice): Uint8Array {
+    return [...this.#admissible].reduce((members, [id, incarnation]) => {
+      const others = upstreamIds.filter((other) => other !== id);
+      const { answer } = this.#term.peers[id];
+      const stillBlank = answer?.type === "blank" && sameBytes(answer.incarnation, incarnation);
+      return stillBlank && others.every((other) => choice.valid.has(other))
+        ? withMember(members, id, incarnation)
+        : members;
+    }, choice.promise.members);
+  }
+}

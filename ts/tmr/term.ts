@@ -1,0 +1,149 @@
+/**
+ * What the parts of a leader share: the epoch in use, the choice made in it, the three peers, and the actions that the
+ * event at hand has led to. Types of events and actions are here too.
+ */
+import type { Ordering } from "../engine/types.js";
+import type { LinkMessage, LinkMessageOf } from "../wire/link.js";
+import { allRules, type ProtocolRules } from "../wire/rules.js";
+import type { LogPoint, Outgoing } from "./catch-up.js";
+import { type Choice, memberOf, type UpstreamId, upstreamIds } from "./choose.js";
+import type { Twin } from "./epoch.js";
+import { Peer } from "./peer.js";
+
+export type LeaderOrdering = Pick<
+  Ordering,
+  "activate" | "deactivate" | "stream" | "unstream" | "position" | "acknowledged" | "reached" | "resend" | "batchAt"
+>;
+
+export interface LeaderOptions {
+  readonly twin: Twin;
+  readonly ordering: LeaderOrdering;
+  verifyMac(batch: Uint8Array): boolean;
+  /** The highest epoch this server ever used, from its durable record. */
+  readonly highestUsedEpoch: number;
+  /** True once this server knows that the system has run: blank disks are then a loss, not a beginning. */
+  readonly founded: boolean;
+  readonly timing: { readonly heartbeatMs: number; readonly suspectMs: number; readonly graceMs: number };
+  readonly burstBytes: number;
+  /** All of them, but in a simulation that shows what happens without one. */
+  readonly rules?: ProtocolRules;
+}
+
+/** The highest carried point that this server was told of while passive (rule 17). */
+export interface Mark extends LogPoint {
+  readonly epoch: number;
+}
+
+export type LeaderEvent =
+  | { readonly type: "lead"; readonly mark: Mark | null }
+  | { readonly type: "stop" }
+  | { readonly type: "connected"; readonly upstream: UpstreamId }
+  | { readonly type: "disconnected"; readonly upstream: UpstreamId }
+  | { readonly type: "message"; readonly upstream: UpstreamId; readonly message: LinkMessage }
+  | { readonly type: "voted"; readonly upstream: UpstreamId }
+  | { readonly type: "diverged"; readonly upstream: UpstreamId; readonly position: number }
+  | { readonly type: "split"; readonly position: number }
+  | { readonly type: "missing"; readonly position: number }
+  /** `eager`: ask every upstream now how its leader is, without waiting for the next heartbeat. */
+  | { readonly type: "tick"; readonly eager?: boolean };
+
+export type LeaderAlarm =
+  | { readonly alarm: "diverged"; readonly upstream: UpstreamId; readonly position: number }
+  | { readonly alarm: "split"; readonly position: number }
+  | { readonly alarm: "answered-missing"; readonly position: number }
+  | { readonly alarm: "all-blank" }
+  | { readonly alarm: "forged-entry"; readonly upstream: UpstreamId }
+  | { readonly alarm: "no-common-history"; readonly upstream: UpstreamId }
+  | { readonly alarm: "void-promise"; readonly upstream: UpstreamId };
+
+export type LeaderAction =
+  /** Must be durable before any later action of the list is done. */
+  | { readonly type: "use-epoch"; readonly epoch: number }
+  /** Must be durable before any later action of the list is done. */
+  | { readonly type: "founded" }
+  | { readonly type: "send"; readonly upstream: UpstreamId; readonly message: LinkMessage }
+  | { readonly type: "active"; readonly epoch: number; readonly from: LinkMessageOf<"promise"> }
+  | { readonly type: "suspended"; readonly epoch: number }
+  | { readonly type: "fenced"; readonly promised: number }
+  | ({ readonly type: "alarm" } & LeaderAlarm);
+
+export type LeaderPhase = "idle" | "preparing" | "syncing" | "active" | "fenced" | "stopped";
+
+export class Term {
+  readonly peers: Readonly<Record<UpstreamId, Peer>> = { 1: new Peer(1), 2: new Peer(2), 3: new Peer(3) };
+  readonly twin: Twin;
+  readonly ordering: LeaderOrdering;
+  readonly timing: LeaderOptions["timing"];
+  readonly rules: ProtocolRules;
+  phase: LeaderPhase = "idle";
+  /** In use, or the last one used. */
+  epoch: number;
+  founded: boolean;
+  choice: Choice | null = null;
+  /** The incarnations that are the system's members under this epoch, 48 bytes. */
+  members: Uint8Array = new Uint8Array(48);
+  /** When a new epoch is to be taken; null: this one goes on. */
+  renewAtMs: number | null = null;
+  actions: LeaderAction[] = [];
+  readonly #alarmed = new Set<string>();
+
+  constructor(options: LeaderOptions) {
+    this.twin = options.twin;
+    this.ordering = options.ordering;
+    this.timing = options.timing;
+    this.rules = options.rules ?? allRules;
+    this.epoch = options.highestUsedEpoch;
+    this.founded = options.founded;
+  }
+
+  /** True from the first Prepare until the epoch is lost or given up. */
+  leading(): boolean {
+    return this.phase === "preparing" || this.phase === "syncing" || this.phase === "active";
+  }
+
+  streaming(): Peer[] {
+    return upstreamIds.map((id) => this.peers[id]).filter((peer) => peer.phase === "streaming");
+  }
+
+  memberOf(id: UpstreamId): Uint8Array {
+    return memberOf(this.members, id);
+  }
+
+  /** Takes a new epoch at the next tick. */
+  renewSoon(nowMs: number): void {
+    this.renewAtMs ??= nowMs;
+  }
+
+  /** Gives the epoch up: nothing is ordered any more. */
+  leave(phase: "idle" | "fenced" | "stopped"): void {
+    this.ordering.deactivate();
+    for (const id of upstreamIds) {
+      const peer = this.peers[id];
+      peer.forget();
+      if (peer.phase !== "quarantined") peer.phase = peer.connected ? "promised" : "down";
+    }
+    this.phase = phase;
+    this.choice = null;
+    this.renewAtMs = null;
+  }
+
+  send(peer: Peer, message: LinkMessage): void {
+    this.actions.push({ type: "send", upstream: peer.id, message });
+  }
+
+  sendAll(outgoing: readonly Outgoing[]): void {
+    for (const { to, message } of outgoing) this.actions.push({ type: "send", upstream: to, message });
+  }
+
+  /** Says each alarm once until {@link clearAlarms}. */
+  alarm(alarm: LeaderAlarm): void {
+    const key = JSON.stringify(alarm);
+    if (this.#alarmed.has(key)) return;
+    this.#alarmed.add(key);
+    this.actions.push({ type: "alarm", ...alarm });
+  }
+
+  clearAlarms(): void {
+    this.#alarmed.clear();
+  }
+}
