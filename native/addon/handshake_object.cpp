@@ -1,7 +1,5 @@
 // The Handshake that JavaScript holds. `read` and `write` run on a worker thread; meanwhile the object is busy.
-#include <cstring>
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "addon/parts.hpp"
@@ -148,8 +146,11 @@ napi_value run_async(napi_env env, napi_callback_info info, Job::Kind kind) noex
   if (job == nullptr || napi_create_promise(env, &job->deferred, &promise) != napi_ok) return nullptr;
   const auto execute = [](napi_env, void* data) { static_cast<Job*>(data)->run(); };
   if (napi_create_async_work(env, nullptr, make_text(env, "tmr handshake"), execute, finish_job, job.get(),
-                             &job->work) != napi_ok ||
-      napi_queue_async_work(env, job->work) != napi_ok) {
+                             &job->work) != napi_ok) {
+    return throw_misuse(env, Misuse::state, "the work could not be made");
+  }
+  if (napi_queue_async_work(env, job->work) != napi_ok) {
+    napi_delete_async_work(env, job->work);
     return throw_misuse(env, Misuse::state, "the work could not be queued");
   }
   job->state->busy = true;

@@ -7,11 +7,17 @@ namespace {
 constexpr std::size_t kept_ballot_bytes = 256 * 1024;
 }  // namespace
 
-void StoredBallot::store(Bytes bytes, bool is_foreign) {
+void StoredBallot::store(Bytes bytes, const VoteView& view, bool is_foreign) {
   message.assign(bytes.begin(), bytes.end());
-  const std::optional<VoteView> parsed = parse_vote(message);
-  assert(parsed.has_value());
-  vote = *parsed;
+  const auto here = [&](Bytes part) noexcept {
+    return Bytes(message).subspan(static_cast<std::size_t>(part.data() - bytes.data()), part.size());
+  };
+  vote = view;
+  vote.incarnation = here(view.incarnation);
+  vote.digest = here(view.digest);
+  vote.state_digest = here(view.state_digest);
+  vote.records = here(view.records);
+  vote.blobs = here(view.blobs);
   present = true;
   foreign = is_foreign;
 }

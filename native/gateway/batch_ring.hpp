@@ -24,7 +24,8 @@ struct StoredBallot {
   /// About another batch at this position.
   bool foreign = false;
 
-  void store(Bytes bytes, bool is_foreign);
+  /// Keeps the bytes of a vote message; `view` is what parse_vote made of them.
+  void store(Bytes bytes, const VoteView& view, bool is_foreign);
   void clear() noexcept;
 };
 

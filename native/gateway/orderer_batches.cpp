@@ -13,7 +13,7 @@ constexpr bool at_least_two(std::uint8_t upstreams) noexcept {
 
 bool Orderer::propose(Bytes record, Bytes blob) {
   if (!active_ || open_proposals_ >= max_proposals) return false;
-  assert(record.size() == REQUEST_BYTES && blob.size() <= limits_.max_batch_blob_bytes);
+  assert(record.size() == REQUEST_BYTES);
   std::size_t waiting_bytes = blob.size();
   for (const Proposal& proposal : proposals_) waiting_bytes += proposal.blob.size();
   if (waiting_bytes > limits_.max_batch_blob_bytes) return false;

@@ -35,7 +35,7 @@ Intake Orderer::vote(int upstream, Bytes message) {
   StoredBallot& ballot = slot->ballots[upstream - 1];
   const bool completes = ballot.present && ballot.vote.count == 0 && equal(ballot.vote.digest, vote->digest) &&
                          equal(ballot.vote.state_digest, vote->state_digest);
-  if (!ballot.present || completes) ballot.store(message, foreign);
+  if (!ballot.present || completes) ballot.store(message, *vote, foreign);
   note_support(*slot);
   settle();
   if (!slot->carried) report_split(*slot);

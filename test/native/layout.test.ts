@@ -27,6 +27,6 @@ describe("the wire format", () => {
   it("has the same offsets, sizes and numbers in C++ and in TypeScript, none missing on either side", () => {
     const ours = [types, batch, kinds, link, merge, message, request, result, vote].flatMap(numbersOf);
     assert.ok(ours.length > 150);
-    assert.deepEqual(new Map(Object.entries(engine.layout()).sort()), new Map(ours.sort()));
+    assert.deepEqual(new Map(Object.entries(engine.layout())), new Map(ours));
   });
 });

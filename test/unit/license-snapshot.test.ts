@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { TmrError } from "../../ts/errors.js";
+import { genesisDigest } from "../../ts/license/genesis.js";
+import { LIMITS } from "../../ts/license/limits.js";
+import { LicenseMachine } from "../../ts/license/machine.js";
+import { canonicalJson } from "../../ts/wire/canonical.js";
+import { Kind } from "../../ts/wire/kinds.js";
+import { LicenseKit, terms } from "../support/license-kit.js";
+import { licensePorts, sha256, testGenesis } from "../support/license-ports.js";
+import { seeded } from "../support/seeded.js";
+
+/** A state with something in every section. */
+function fullKit(): LicenseKit {
+  const kit = new LicenseKit();
+  kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }));
+  for (const name of ["a", "b", "c"]) kit.ask(name, Kind.openSession, { blob: Buffer.from("0161026262000163", "hex") });
+  const { handle } = kit.access("a", { quantity: 2 });
+  kit.access("b", { answeredBelow: 0 });
+  kit.access("b", { answeredBelow: 0, mode: 4 });
+  kit.access("b", { answeredBelow: 0, productCode: 99 });
+  kit.ask("a", Kind.release, { handle });
+  kit.ask("c", Kind.closeSession);
+  kit.hold(2, terms({ tmrId: 2 }));
+  kit.hold(1, terms({ tmrId: 2 }));
+  return kit;
+}
+
+const restore = (bytes: Uint8Array, genesis = testGenesis, limits = LIMITS): LicenseMachine =>
+  LicenseMachine.restore(bytes, genesis, licensePorts, limits);
+
+/** With the digest at the end made right again: what a lying peer could send. */
+function sealed(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes.subarray(0, -32), sha256(bytes.subarray(0, -32))]);
+}
+
+describe("a license snapshot", () => {
+  it("of the empty state restores the empty state", () => {
+    const machine = LicenseMachine.create(testGenesis, licensePorts);
+    const copy = restore(machine.snapshot());
+    assert.deepEqual(copy.snapshot(), machine.snapshot());
+    assert.deepEqual([copy.position, copy.logMs, copy.calendarMs], [0, 0, 0]);
+    assert.deepEqual(copy.stateDigest, genesisDigest(testGenesis, sha256));
+  });
+
+  it("keeps position, times, statements, handles whose item is gone, and stored results", () => {
+    const kit = fullKit();
+    const { machine } = kit;
+    const copy = restore(machine.snapshot());
+    for (const name of ["position", "logMs", "calendarMs", "stateDigest"] as const) {
+      assert.deepEqual(copy[name], machine[name]);
+    }
+    for (const upstream of [1, 2, 3] as const) {
+      assert.equal(copy.statementVersion(upstream), machine.statementVersion(upstream));
+      assert.deepEqual(copy.statementDigest(upstream), machine.statementDigest(upstream));
+    }
+    assert.deepEqual(copy.snapshot(), machine.snapshot());
+  });
+
+  it("keeps the order in which freed handles and sessions are used again", () => {
+    const kit = new LicenseKit();
+    kit.holdAll(terms({ tmrId: 1, quantity: 9 }));
+    for (const name of ["a", "b", "c"]) kit.open(name);
+    const handles = Array.from({ length: 5 }, () => kit.access("a").handle);
+    for (const i of [3, 1, 4]) kit.ask("a", Kind.release, { handle: handles[i] ?? 0 });
+    kit.ask("c", Kind.closeSession);
+    kit.ask("b", Kind.closeSession);
+    const copy = new LicenseKit();
+    copy.machine = restore(kit.machine.snapshot());
+    const session = kit.next("a", Kind.access).session;
+    const access = { kind: Kind.access, mode: 1, quantity: 1, firmCode: 6000010, productCode: 13, session };
+    const asked = [10, 11, 12, 13].map((request) => ({ ...access, request }));
+    const open = { kind: Kind.openSession, request: 1, session: Buffer.alloc(16, 7) };
+    assert.deepEqual(copy.run(...asked, open), kit.run(...asked, open));
+    assert.deepEqual(copy.machine.stateDigest, kit.machine.stateDigest);
+  });
+
+  it("is refused when it is another system's", () => {
+    const bytes = fullKit().machine.snapshot();
+    assert.throws(() => restore(bytes, { ...testGenesis, virtualContainer: "131-1" }), {
+      code: "ERR_TMR_STORE",
+      message: "license snapshot: it belongs to another system",
+    });
+  });
+
+  it("is refused cut anywhere, or with any bit changed", () => {
+    const bytes = Buffer.from(fullKit().machine.snapshot());
+    for (let length = 0; length < bytes.length; length++) {
+      assert.throws(() => restore(bytes.subarray(0, length)), { code: "ERR_TMR_STORE" });
+    }
+    for (let bit = 0; bit < 8 * bytes.length; bit += 5) {
+      const changed = Buffer.from(bytes);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      assert.throws(() => restore(changed), { code: "ERR_TMR_STORE" });
+    }
+  });
+
+  it("of a lying peer is refused or is some state, but nothing else happens", () => {
+    const bytes = Buffer.from(fullKit().machine.snapshot());
+    const edits = fc.array(fc.tuple(fc.nat({ max: bytes.length - 33 }), fc.nat({ max: 255 })), {
+      minLength: 1,
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(edits, fc.option(fc.nat({ max: bytes.length - 33 }), { freq: 8 }), (changes, cut) => {
+        const changed = Buffer.from(bytes);
+        for (const [at, value] of changes) changed[at] = value;
+        const lie =
+          cut === null ? sealed(changed) : sealed(Buffer.concat([changed.subarray(0, cut), Buffer.alloc(32)]));
+        try {
+          const machine = restore(lie);
+          restore(machine.snapshot());
+        } catch (error) {
+          assert.ok(error instanceof TmrError && error.code === "ERR_TMR_STORE", String(error));
+        }
+      }),
+      seeded(3_000),
+    );
+  });
+
+  it("is refused when it holds more than the limits allow", () => {
+    const bytes = fullKit().machine.snapshot();
+    for (const limits of [{ maxSessions: 2 }, { maxHandles: 2 }, { maxEndedSessions: 0 }]) {
+      assert.throws(() => restore(bytes, testGenesis, { ...LIMITS, ...limits }), { code: "ERR_TMR_STORE" });
+    }
+  });
+});
+
+describe("a genesis", () => {
+  it("has the digest of its canonical text", () => {
+    const text = `tmr genesis/1\n${canonicalJson({ ...testGenesis })}`;
+    assert.deepEqual(genesisDigest(testGenesis, sha256), sha256(Buffer.from(text)));
+  });
+
+  for (const virtualContainer of ["", "131", "131-", "131-01", "256-1", "131-4294967296", "131-1 "]) {
+    it(`is refused the container number "${virtualContainer}"`, () => {
+      assert.throws(() => LicenseMachine.create({ ...testGenesis, virtualContainer }, licensePorts), {
+        code: "ERR_TMR_ARGUMENT",
+      });
+    });
+  }
+
+  it("is refused a signing key that is not 32 bytes", () => {
+    const [first, second] = testGenesis.upstreams;
+    assert.throws(() => LicenseMachine.create({ ...testGenesis, upstreams: [first, second, "AAAA"] }, licensePorts), {
+      code: "ERR_TMR_ARGUMENT",
+      message: "genesis: signing key of upstream 3: expected 32 bytes of base64url",
+    });
+  });
+});
