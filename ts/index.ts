@@ -2,13 +2,6 @@
 export { type ConnectOptions, connect, type SystemOptions } from "./client/connect.js";
 export { RefusedError } from "./client/errors.js";
 export type {
-  OddLicenseStatus,
-  ServerRole,
-  ServerStatus,
-  UpstreamState,
-  UpstreamStatus,
-} from "./client/server-status.js";
-export type {
   AccessModeName,
   AccessOptions,
   Container,
@@ -21,3 +14,10 @@ export type {
 } from "./client/session.js";
 export { type ErrorCode, errorCodes, TmrError } from "./errors.js";
 export type { StatusName } from "./wire/kinds.js";
+export type {
+  OddLicenseStatus,
+  ServerRole,
+  ServerStatus,
+  UpstreamState,
+  UpstreamStatus,
+} from "./wire/server-status.js";

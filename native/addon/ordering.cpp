@@ -258,7 +258,8 @@ napi_value take_event(Orderer& orderer, const Call<4>& call) noexcept {
     return nullptr;
   }
   if (!set_value(env, object, "position", make_number(env, static_cast<double>(event->position)))) return nullptr;
-  if (event->type == Event::Type::proposed && !set_value(env, object, "record", make_buffer(env, event->record))) {
+  if (event->type == Event::Type::proposed && !(set_value(env, object, "record", make_buffer(env, event->record)) &&
+                                                set_value(env, object, "blob", make_buffer(env, event->blob)))) {
     return nullptr;
   }
   return object;

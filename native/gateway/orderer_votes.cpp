@@ -125,14 +125,15 @@ void Orderer::carry(BatchSlot& slot, const VoteOutcome* outcome) {
 void Orderer::deliver(const BatchSlot& slot, std::size_t index, const VoteView& winner) {
   const std::uint32_t route = slot.routes[index];
   if (route == route_nowhere) return;
+  const Bytes blob = blob_of(winner.record(index), winner.blobs);
   std::uint8_t record[RESULT_BYTES];
   std::memcpy(record, winner.record(index), RESULT_BYTES);
   store_u64(record + ResultField::mark, slot.position);
   copy(std::span(record).subspan(ResultField::markProof), slot.mark_proof);
   if (route == route_to_proposer) {
-    events_.proposed(slot.position, record);
+    events_.proposed(slot.position, record, blob);
   } else {
-    answer(route, record, blob_of(winner.record(index), winner.blobs));
+    answer(route, record, blob);
   }
 }
 

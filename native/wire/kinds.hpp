@@ -18,6 +18,7 @@ namespace tmr {
   X(status, 64)       \
   X(expire, 128)      \
   X(statement, 129)   \
+  X(checkpoint, 130)  \
   X(notice, 192)
 
 #define TMR_ACCESS_MODES(X) X(userLimit, 1) X(stationShare, 2) X(exclusive, 3) X(noUserLimit, 4)

@@ -33,6 +33,7 @@ export const founders = members(incarnationOf(1), incarnationOf(2), incarnationO
 class CountingState implements LicenseState {
   logMs = 0;
   calendarMs = 0;
+  readonly checkpoint = null;
   constructor(
     public position: number,
     public stateDigest: Buffer,

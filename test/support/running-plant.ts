@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { buildPlant, type Plant } from "../../ts/cli/demo/plant.js";
 import { Processes } from "../../ts/cli/demo/processes.js";
 import { queryStatus } from "../../ts/client/query-status.js";
-import type { ServerStatus } from "../../ts/client/server-status.js";
+import type { ServerStatus } from "../../ts/wire/server-status.js";
 
 export const programFile = fileURLToPath(new URL("../../ts/cli/main.js", import.meta.url));
 

@@ -6,8 +6,8 @@ import { askAll } from "../../ts/cli/status.js";
 import { isServing, type ServerReport, statusText } from "../../ts/cli/status-text.js";
 import { tableText, timeText } from "../../ts/cli/table.js";
 import { printable } from "../../ts/cli/terminal.js";
-import type { ServerStatus, UpstreamStatus } from "../../ts/client/server-status.js";
 import type { Item } from "../../ts/client/session.js";
+import type { ServerStatus, UpstreamStatus } from "../../ts/wire/server-status.js";
 
 const plain = { colour: false };
 const coloured = { colour: true };
@@ -36,6 +36,7 @@ function upstream(id: number, state: UpstreamStatus["state"] = "streaming"): Ups
     position: down ? 0 : 120,
     epoch: down ? 0 : 6,
     agrees: !down,
+    lastFault: down ? "connection closed" : "",
   };
 }
 
@@ -44,6 +45,8 @@ function server(role: ServerStatus["role"], upstreams: readonly UpstreamStatus[]
     name: role === "active" ? "tmr-a" : "tmr-b",
     twin: 0,
     role,
+    phase: role === "active" ? "active" : "idle",
+    quorum: role === "active",
     epoch: 6,
     position: 120,
     carried: 120,
@@ -52,6 +55,7 @@ function server(role: ServerStatus["role"], upstreams: readonly UpstreamStatus[]
     peer: { name: "tmr-b", address: "127.0.0.1:7112", connected: true, role: "passive" },
     upstreams,
     licenses: [],
+    oddLicenses: 0,
     counters: {},
     version: "0.1.0",
     pid: 1,
@@ -166,7 +170,7 @@ describe("cli status", () => {
   it("shows servers, upstreams and licenses that are not held alike", () => {
     const licenses = [
       { firmCode: 6_000_010, productCode: 13, tmrId: 4, verdict: "majority-odd", odd: 3, holders: [1, 2] },
-    ];
+    ] as const;
     const reports = [report("tmr-a", { ...server("active", oneDown), licenses }), report("tmr-b", null)];
     assert.equal(
       statusText(plain, "plant", reports),

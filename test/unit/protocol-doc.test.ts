@@ -49,7 +49,8 @@ describe("docs/protocol-clients.md", () => {
   });
 
   it("numbers every kind that a client may send or receive", () => {
-    const { expire: _expire, statement: _statement, ...kinds } = Kind;
+    // 128 to 191 are the server's own, refused when a client sends them.
+    const kinds = Object.fromEntries(Object.entries(Kind).filter(([, number]) => number < 128 || number >= 192));
     assert.deepEqual(
       Object.fromEntries(tableBelow("## 4. Kinds").map(([name, number]) => [name, Number(number)])),
       kinds,

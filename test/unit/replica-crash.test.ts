@@ -45,7 +45,15 @@ function script(): Buffer[] {
     { type: "sync", epoch: 4, members: founders, ...at(last) },
     batchAfter(last, { epoch: 4 }),
     { type: "prepare", epoch: 5 },
-    { type: "install", epoch: 5, ...at(end), totalBytes: snapshot.length, offset: 0, bytes: snapshot },
+    {
+      type: "install",
+      epoch: 5,
+      ...at(end),
+      stateHash: Buffer.alloc(32),
+      totalBytes: snapshot.length,
+      offset: 0,
+      bytes: snapshot,
+    },
     { type: "sync", epoch: 5, members: founders, ...at(end) },
     ...chain(end, 3, { epoch: 5 }),
   ];

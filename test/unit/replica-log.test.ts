@@ -256,7 +256,7 @@ describe("replica: snapshots", () => {
       const answer = bench.send({ type: "fetch", epoch: 3, after, offset, maxBytes: 100 });
       if (answer?.type === "snapshot") {
         parts++;
-        const extended = blank.expect({ ...answer, type: "install" }, "extended");
+        const extended = blank.expect({ ...answer, type: "install", stateHash: Buffer.alloc(32) }, "extended");
         offset = extended.offset;
         if (offset === 0) after = extended.position;
         continue;
@@ -283,7 +283,14 @@ describe("replica: snapshots", () => {
     const donor = new Bench().active(entries);
     const bytes = Buffer.from(donor.replica.state.snapshot());
     const half = bytes.length >> 1;
-    const whole = { type: "install", epoch: 4, position: 12, digest: end.digest, totalBytes: bytes.length } as const;
+    const whole = {
+      type: "install",
+      epoch: 4,
+      position: 12,
+      digest: end.digest,
+      stateHash: Buffer.alloc(32),
+      totalBytes: bytes.length,
+    } as const;
     const part = (from: number, to: number) => ({ ...whole, offset: from, bytes: bytes.subarray(from, to) });
 
     it("says how much has arrived, and takes a repeated part as arrived", () => {
@@ -335,7 +342,18 @@ describe("replica: snapshots", () => {
     const bytes = Buffer.from(donor.replica.state.snapshot());
     const digest = entries[3]?.digest as Buffer;
     const totalBytes = bytes.length;
-    behind(bench.send({ type: "install", epoch: 4, position: 4, digest, totalBytes, offset: 0, bytes }));
+    behind(
+      bench.send({
+        type: "install",
+        epoch: 4,
+        position: 4,
+        digest,
+        stateHash: Buffer.alloc(32),
+        totalBytes,
+        offset: 0,
+        bytes,
+      }),
+    );
     behind(bench.send({ type: "sync", epoch: 4, members: founders, position: 0, digest: genesisDigest }));
     behind(bench.send(extend(4, null, chain(null, 2, { epoch: 2 }))));
     assert.equal(bench.replica.position, 6);

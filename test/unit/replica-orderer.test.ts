@@ -208,6 +208,7 @@ describe("replicas under the native orderer, with the license rules", () => {
     const blank = new Node(2);
     const install = {
       type: "install",
+      stateHash: Buffer.alloc(32),
       epoch: 9,
       position,
       digest,

@@ -43,7 +43,16 @@ describe("replica: promises (rules 1 and 8)", () => {
       { type: "probe", epoch: 3, position: 1 },
       { type: "fetch", epoch: 3, after: 0, offset: 0, maxBytes: 100 },
       { type: "extend", epoch: 3, after: 1, afterDigest: digest, batches: [] },
-      { type: "install", epoch: 3, position: 9, digest, totalBytes: 1, offset: 0, bytes: Buffer.alloc(1) },
+      {
+        type: "install",
+        epoch: 3,
+        position: 9,
+        digest,
+        stateHash: Buffer.alloc(32),
+        totalBytes: 1,
+        offset: 0,
+        bytes: Buffer.alloc(1),
+      },
       { type: "sync", epoch: 3, members: founders, position: 1, digest },
     ];
     for (const message of late) assert.equal(bench.expect(message, "refused").promised, 4, message.type);

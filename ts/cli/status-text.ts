@@ -1,5 +1,5 @@
 /** The state of a system as tables for a person. */
-import type { ServerStatus, UpstreamStatus } from "../client/server-status.js";
+import type { ServerStatus, UpstreamStatus } from "../wire/server-status.js";
 import { type Column, tableText } from "./table.js";
 import { printable, type Style, styled, type Terminal } from "./terminal.js";
 

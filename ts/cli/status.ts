@@ -1,6 +1,6 @@
 /** `tmr status`: asks both TMR servers about themselves and shows the whole system. */
 import type { Command } from "commander";
-import type { ServerStatus } from "../client/server-status.js";
+import type { ServerStatus } from "../wire/server-status.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { jsonOption, type SystemFlags, systemOption, timeoutOption } from "./options.js";
 import { isServing, type ServerReport, statusText } from "./status-text.js";

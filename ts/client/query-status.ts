@@ -3,10 +3,11 @@ import { randomBytes } from "node:crypto";
 import { loadEngine } from "../engine/index.js";
 import { TmrError } from "../errors.js";
 import { Kind, Status, statusName } from "../wire/kinds.js";
+import type { ServerStatus } from "../wire/server-status.js";
 import { type Dialer, type ServerLink, socketDialer } from "./dialer.js";
 import { RefusedError } from "./errors.js";
 import { decodeResults, encodeRequests } from "./packet.js";
-import { parseServerStatus, type ServerStatus } from "./server-status.js";
+import { parseServerStatus } from "./server-status.js";
 
 /** One server's status document; rejects with ERR_TMR_CONNECT or ERR_TMR_TIMEOUT when it does not answer. */
 export function queryStatus(address: string, serverKey: Uint8Array, timeoutMs: number): Promise<ServerStatus> {

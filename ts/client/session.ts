@@ -3,10 +3,11 @@ import { EventEmitter } from "node:events";
 import { TmrError } from "../errors.js";
 import { AccessMode, Kind } from "../wire/kinds.js";
 import type { Result } from "../wire/result.js";
+import type { ServerStatus } from "../wire/server-status.js";
 import { checkAccess, checkTimeout } from "./arguments.js";
 import type { CallOptions, ClientDriver } from "./driver.js";
 import { RefusedError } from "./errors.js";
-import { parseJson, parseServerStatus, type ServerStatus } from "./server-status.js";
+import { parseJson, parseServerStatus } from "./server-status.js";
 import type { Answer, CallFields, SessionNotice } from "./types.js";
 
 /** How long a caller waits, and how it says that it does not want to any longer. */

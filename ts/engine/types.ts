@@ -85,8 +85,8 @@ export type OrderingEvent =
   | { readonly type: "split"; readonly position: number }
   /** a client proved an answer from a position that this log does not have (rule 17) */
   | { readonly type: "missing"; readonly position: number }
-  /** a proposal of {@link Ordering.propose} was carried: its result record */
-  | { readonly type: "proposed"; readonly position: number; readonly record: Buffer };
+  /** a proposal of {@link Ordering.propose} was carried: its result record and blob */
+  | { readonly type: "proposed"; readonly position: number; readonly record: Buffer; readonly blob: Buffer };
 
 /**
  * The order and the votes of one active TMR server, without sockets or encryption. Deterministic: the same calls

@@ -4,8 +4,10 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine } from "../engine/types.js";
+import { TmrError } from "../errors.js";
 import { Connection } from "../transport/connection.js";
 import { dial } from "../transport/dial.js";
+import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
@@ -35,11 +37,22 @@ export interface TwinLinkOptions {
   disconnected(): void;
 }
 
+export interface TwinLinkCounters {
+  /** connections that did not finish the handshake or are not the twin */
+  readonly refusedTwins: number;
+  /** messages that are no heartbeat, and connections closed for bytes that are not genuine */
+  readonly malformedTwins: number;
+}
+
 const MAX_HEARTBEAT_BYTES = 1024;
+/** The twin needs one; the others are whoever else found the port. */
+const MAX_HALF_OPEN = 64;
 
 export class TwinLink {
   readonly #options: TwinLinkOptions;
   readonly #server: Server;
+  readonly #opening = new HalfOpen();
+  readonly #counters = { refusedTwins: 0, malformedTwins: 0 };
   #outgoing: Connection | null = null;
   #incoming: Connection | null = null;
   #calling = false;
@@ -47,6 +60,10 @@ export class TwinLink {
   constructor(options: TwinLinkOptions) {
     this.#options = options;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
+  }
+
+  get counters(): TwinLinkCounters {
+    return this.#counters;
   }
 
   async start(): Promise<void> {
@@ -61,6 +78,7 @@ export class TwinLink {
 
   close(): void {
     this.#server.close();
+    this.#opening.destroyAll();
     this.#outgoing?.close();
     this.#incoming?.close();
   }
@@ -98,6 +116,8 @@ export class TwinLink {
 
   async #accept(socket: Socket): Promise<void> {
     const { engine, staticKey, peerKey, timeoutMs } = this.#options;
+    if (this.#opening.size >= MAX_HALF_OPEN) this.#opening.dropOldest();
+    this.#opening.add(socket);
     const established = await respond(socket, engine, {
       staticKey,
       purposeOf: (pattern) => (pattern === "IK" ? "twin" : null),
@@ -105,10 +125,16 @@ export class TwinLink {
       maxMessageBytes: () => MAX_HEARTBEAT_BYTES,
       timeoutMs,
     }).catch(() => null);
-    if (established === null) return;
+    this.#opening.delete(socket);
+    if (established === null) {
+      this.#counters.refusedTwins++;
+      socket.destroy();
+      return;
+    }
     const connection: Connection = new Connection(socket, established, {
       message: (message) => this.#hear(message),
-      closed: () => {
+      closed: (error) => {
+        if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedTwins++;
         if (this.#incoming !== connection) return;
         this.#incoming = null;
         this.#options.disconnected();
@@ -121,7 +147,10 @@ export class TwinLink {
 
   #hear(bytes: Buffer): void {
     const message = decodeLink(bytes);
-    if (message?.type !== "heartbeat") return;
+    if (message?.type !== "heartbeat") {
+      this.#counters.malformedTwins++;
+      return;
+    }
     this.#options.heard(message, roles[message.role] ?? null);
   }
 }

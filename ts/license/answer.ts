@@ -108,6 +108,15 @@ export class Answer {
     this.#setBlob(text.length);
   }
 
+  /** Makes record `index` current again and gives it a blob behind all others; its own is empty so far. */
+  attach(index: number, bytes: Uint8Array): void {
+    this.#at = index * RESULT_BYTES;
+    this.#blobAt = this.#blobBytes;
+    this.#claim(bytes.length);
+    this.#blobs.set(bytes, this.#blobAt);
+    this.#setBlob(bytes.length);
+  }
+
   /** A copy of the blob of the current record, null when it has none. */
   text(): Buffer | null {
     return this.#blobBytes === this.#blobAt ? null : Buffer.from(this.#blobs.subarray(this.#blobAt, this.#blobBytes));

@@ -33,6 +33,9 @@ export class LicenseMachine {
   readonly #ports: LicensePorts;
   readonly #signingKeys: readonly [Buffer, Buffer, Buffer];
   readonly #out = new Answer();
+  /** Records of the batch at hand that ask for a checkpoint. */
+  #checkpointsAsked: number[] = [];
+  #checkpoint: Uint8Array | null = null;
   readonly #call: { -readonly [K in keyof Call]: Call[K] };
 
   private constructor(state: State, genesis: Genesis, ports: LicensePorts) {
@@ -106,7 +109,13 @@ export class LicenseMachine {
     this.#call.reached = header.reached;
     for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i));
     this.#state.end();
+    this.#answerCheckpoints();
     return this.#out.finish(header.count);
+  }
+
+  /** The snapshot that the last batch asked for, null when it did not: every upstream makes it at the same position. */
+  get checkpoint(): Uint8Array | null {
+    return this.#checkpoint;
   }
 
   /** The whole state; equal states give equal bytes. */
@@ -123,6 +132,7 @@ export class LicenseMachine {
     this.#out.open(index, call.batch, at);
     if (call.kind === Kind.expire) this.#expire();
     else if (call.kind === Kind.statement) this.#applyStatement();
+    else if (call.kind === Kind.checkpoint) this.#checkpointsAsked.push(index);
     else executeRequest(call);
   }
 
@@ -138,6 +148,18 @@ export class LicenseMachine {
       }
       state.timeOutSession(session);
     }
+  }
+
+  /**
+   * The answer to a checkpoint is the SHA-256 of the state behind the whole batch. Being voted like any other answer, it
+   * tells which snapshot is genuine when one upstream's state has to be taken over by another.
+   */
+  #answerCheckpoints(): void {
+    this.#checkpoint = this.#checkpointsAsked.length === 0 ? null : this.snapshot();
+    if (this.#checkpoint === null) return;
+    const hash = this.#ports.sha256(this.#checkpoint);
+    for (const index of this.#checkpointsAsked) this.#out.attach(index, hash);
+    this.#checkpointsAsked = [];
   }
 
   #applyStatement(): void {

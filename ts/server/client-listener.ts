@@ -6,6 +6,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine, Gateway } from "../engine/types.js";
 import { Intake } from "../engine/types.js";
+import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { MAX_PACKET_BYTES } from "../wire/message.js";
@@ -37,8 +38,7 @@ export class ClientListener {
   readonly #options: ClientListenerOptions;
   readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
-  /** Sockets whose handshake is under way, so that closing does not wait for them. */
-  readonly #opening = new Set<Socket>();
+  readonly #opening = new HalfOpen();
   readonly #dirty: Uint32Array;
   readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0 };
 
@@ -80,7 +80,7 @@ export class ClientListener {
   /** Stops accepting and closes every client after its answers have been written. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#opening) socket.destroy();
+    this.#opening.destroyAll();
     this.dropClients();
     const force = setTimeout(() => {
       for (const socket of this.#sockets.values()) socket.destroy();
@@ -95,7 +95,8 @@ export class ClientListener {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    if (this.#sockets.size + this.#opening.size >= this.#options.maxClients) {
+    const full = this.#sockets.size + this.#opening.size >= this.#options.maxClients;
+    if (full && !this.#opening.dropOldest()) {
       this.#counters.refusedFull++;
       socket.destroy();
       return;
@@ -158,6 +159,7 @@ export class ClientListener {
       if (bytes === null) break;
       socket.write(bytes);
     }
+    if (this.#options.gateway.clientClosed(client)) socket.destroy();
     if (socket.writableLength > PAUSE_ABOVE_BYTES) socket.pause();
   }
 }

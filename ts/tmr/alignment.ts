@@ -44,6 +44,11 @@ export class Alignment {
       sourceEnd: this.#endOf(source),
       burstBytes: this.#options.burstBytes,
       verifyMac: (batch) => !this.#term.rules.entriesMaced || this.#options.verifyMac(batch),
+      stateHashAt: (position) => {
+        const { checkpoint } = this.#term;
+        return checkpoint?.position === position ? checkpoint.stateHash : null;
+      },
+      unvotedSnapshots: !this.#term.rules.snapshotsVoted || this.#standsAlone(),
     });
     this.#term.sendAll(peer.catchUp.begin(nowMs));
   }
@@ -58,7 +63,12 @@ export class Alignment {
       const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
       return source === null || source === target || !source.connected ? null : source;
     }
-    return this.#term.streaming().find((peer) => peer !== target) ?? null;
+    return this.#term.streaming().find((peer) => peer !== target && !target.failedSources.has(peer.id)) ?? null;
+  }
+
+  /** Before service with two promises there is nobody to vote with; with three, the two that are close serve first. */
+  #standsAlone(): boolean {
+    return this.#term.phase === "syncing" && this.#term.choice?.valid.size === 2;
   }
 
   /** An upstream that streams has got on since it last said where its log ends. */
@@ -100,14 +110,26 @@ export class Alignment {
   #catchUpFailed(peer: Peer, catchUp: CatchUp, nowMs: number): void {
     peer.catchUp = null;
     if (catchUp.fault === "source-forged") {
+      this.#term.distrust(this.#term.peers[catchUp.source]);
       this.#term.alarm({ alarm: "forged-entry", upstream: catchUp.source });
-      const source = this.#term.peers[catchUp.source];
-      this.#term.ordering.unstream(source.id);
-      source.phase = "quarantined";
       return this.#term.renewSoon(nowMs);
     }
-    peer.phase = "quarantined";
+    // One of the two is at fault: which one shows when another source is tried.
+    peer.failedSources.add(catchUp.source);
+    if (this.#sourceFor(peer) !== null && this.#term.phase === "active") return this.bring(peer, nowMs);
+    this.#term.distrust(peer);
     this.#term.alarm({ alarm: "no-common-history", upstream: peer.id });
+  }
+
+  /** While an upstream waits for a snapshot that was voted on: orders a checkpoint, or tries again behind one. */
+  awaitCheckpoint(peer: Peer, nowMs: number): void {
+    const { catchUp } = peer;
+    if (catchUp?.wantsCheckpoint !== true || this.#term.phase !== "active") return;
+    if (this.#term.checkpoint !== null) return this.#term.sendAll(catchUp.advance(nowMs));
+    const askedAtMs = this.#term.checkpointAskedAtMs;
+    if (askedAtMs !== null && nowMs - askedAtMs < this.#term.timing.suspectMs) return;
+    this.#term.checkpointAskedAtMs = nowMs;
+    this.#term.actions.push({ type: "checkpoint" });
   }
 
   sync(peer: Peer, to: LogPoint, nowMs: number): void {
@@ -173,6 +195,7 @@ export class Alignment {
     peer.progressAtMs = nowMs;
     peer.lastHeardMs = nowMs;
     peer.lastRestreamMs = nowMs;
+    peer.failedSources.clear();
     return true;
   }
 

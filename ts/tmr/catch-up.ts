@@ -28,6 +28,13 @@ export interface CatchUpOptions {
   readonly burstBytes: number;
   /** Whether a batch carries the twins' MAC: an upstream cannot forge an entry. */
   verifyMac(batch: Uint8Array): boolean;
+  /**
+   * The SHA-256 that two upstreams voted for the snapshot at a position, null where they did not. A snapshot's content is
+   * not part of the chain, so one source alone could forge it.
+   */
+  stateHashAt(position: number): Uint8Array | null;
+  /** Whether a snapshot without a voted hash may be taken: only where no second upstream could vote. */
+  readonly unvotedSnapshots: boolean;
 }
 
 type Stage =
@@ -52,6 +59,8 @@ export class CatchUp {
   agreed = false;
   /** Set when the source cannot be trusted or the two share nothing; the leader decides what follows. */
   fault: CatchUpFault | null = null;
+  /** The source offers a snapshot that nobody has voted on: a checkpoint is needed before this goes on. */
+  wantsCheckpoint = false;
   readonly #options: CatchUpOptions;
   #stage: Stage;
   #backStep = 1;
@@ -72,7 +81,7 @@ export class CatchUp {
 
   /** True when the base is known and nothing is under way: the leader says whether to go on or to sync. */
   get ready(): boolean {
-    return this.#stage.type === "ready" && this.base !== null;
+    return this.#stage.type === "ready" && this.base !== null && !this.wantsCheckpoint;
   }
 
   begin(nowMs: number): Outgoing[] {
@@ -84,6 +93,7 @@ export class CatchUp {
   advance(nowMs: number): Outgoing[] {
     if (this.base === null) return this.begin(nowMs);
     this.#stage = { type: "fetch" };
+    this.wantsCheckpoint = false;
     return this.#send(nowMs, {
       to: this.source,
       message: {
@@ -124,7 +134,7 @@ export class CatchUp {
         if (from !== this.source || this.#stage.type !== "fetch" || message.offset !== this.#snapshotOffset) return [];
         // It may be the answer to another catch-up from the same source, whose target was further behind.
         if (message.position <= (this.base?.position ?? 0)) return [];
-        return this.#deliver(nowMs, { ...message, type: "install" });
+        return this.#install(message, nowMs);
       case "extended":
         return this.#extended(from, message, nowMs);
       case "behind":
@@ -140,6 +150,17 @@ export class CatchUp {
       default:
         return [];
     }
+  }
+
+  #install(snapshot: LinkMessage & { type: "snapshot" }, nowMs: number): Outgoing[] {
+    const voted = this.#options.stateHashAt(snapshot.position);
+    if (voted !== null || this.#options.unvotedSnapshots) {
+      const stateHash = voted ?? new Uint8Array(32);
+      return this.#deliver(nowMs, { ...snapshot, type: "install", stateHash });
+    }
+    this.wantsCheckpoint = true;
+    this.#snapshotOffset = 0;
+    return this.#rest();
   }
 
   #extended(from: UpstreamId, message: LinkMessage & { type: "extended" }, nowMs: number): Outgoing[] {

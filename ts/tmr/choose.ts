@@ -65,9 +65,7 @@ function counts(
   newest: LinkMessageOf<"promise">,
   rules: ProtocolRules,
 ): boolean {
-  if (!rules.membersOnly) return true;
-  if (!rules.blankAbstains && promise.logEpoch === 0) return true;
-  return sameBytes(promise.incarnation, memberOf(newest.members, upstream));
+  return !rules.membersOnly || sameBytes(promise.incarnation, memberOf(newest.members, upstream));
 }
 
 /** Positive when `a` is the later log. Of equal ones the first answer stays first. */

@@ -9,7 +9,7 @@ import { getU64 } from "../wire/bytes.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
 import { RequestField } from "../wire/request.js";
-import { RESULT_BYTES, writeResult } from "../wire/result.js";
+import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { Twin } from "./epoch.js";
@@ -69,6 +69,8 @@ export class TmrCore {
   readonly #options: TmrCoreOptions;
   readonly #ordering: Ordering;
   readonly #ports: TmrPorts;
+  /** Told to clients when this server is not active. */
+  readonly #peerAddress: Buffer;
   readonly #twin: TwinMachine;
   readonly #clock: VotedClock;
   readonly #proposals: Proposals;
@@ -87,6 +89,7 @@ export class TmrCore {
     this.#options = options;
     this.#ordering = options.ordering;
     this.#ports = options.ports;
+    this.#peerAddress = Buffer.from(options.peerAddress, "utf8");
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
     this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
@@ -166,7 +169,7 @@ export class TmrCore {
   /** No more batches: every client is told to ask the peer. */
   stop(): void {
     this.#setRole("stopping");
-    this.#ordering.refuseAll(Status["not-active"]);
+    this.#ordering.refuseAll(Status["not-active"], this.#peerAddress);
   }
 
   tick(nowMs: number): void {
@@ -202,10 +205,9 @@ export class TmrCore {
   /** Queues the notice that says who else may be active. */
   sayNotActive(client: number): void {
     const record = Buffer.alloc(RESULT_BYTES);
-    const address = Buffer.from(this.#options.peerAddress, "utf8");
     const head = { kind: Kind.notice, status: Status["not-active"], request: 0, session: ZERO_SESSION };
-    writeResult(record, 0, head, 0, address.length);
-    this.#ordering.answer(client, record, address);
+    writeResult(record, 0, head, 0, this.#peerAddress.length);
+    this.#ordering.answer(client, record, this.#peerAddress);
   }
 
   // ---- how it decides ----------------------------------------------------------------------------------------------
@@ -232,6 +234,9 @@ export class TmrCore {
       switch (event.type) {
         case "proposed":
           this.#proposals.carried(event.record);
+          if (event.record.readUInt8(ResultField.kind) === Kind.checkpoint) {
+            this.#lead({ type: "checkpointed", position: event.position, stateHash: event.blob }, nowMs);
+          }
           break;
         case "diverged":
           this.#lead({ type: "diverged", upstream: event.upstream as UpstreamId, position: event.position }, nowMs);
@@ -265,7 +270,7 @@ export class TmrCore {
 
   #refuseWithoutQuorum(nowMs: number): void {
     if (this.#role === "passive") {
-      this.#ordering.refusePending(Status["not-active"]);
+      this.#ordering.refusePending(Status["not-active"], this.#peerAddress);
       return;
     }
     this.#quorumLostAtMs ??= nowMs;
@@ -290,6 +295,8 @@ export class TmrCore {
         this.#proposals.restart();
         this.#setRole("active");
         return this.#ports.say({ event: "active", epoch: action.epoch, position: action.from.position });
+      case "checkpoint":
+        return this.#proposals.checkpoint();
       case "suspended":
         return this.#ports.say({ event: "suspended", epoch: action.epoch });
       case "fenced":
@@ -306,7 +313,7 @@ export class TmrCore {
 
   #stepDown(): void {
     this.#setRole("passive");
-    this.#ordering.refuseAll(Status["not-active"]);
+    this.#ordering.refuseAll(Status["not-active"], this.#peerAddress);
     this.#ports.dropClients();
   }
 

@@ -35,6 +35,7 @@ export class Election {
     this.#term.choice = null;
     this.#graceUntilMs = null;
     this.#term.renewAtMs = null;
+    this.#term.forgetCheckpoint();
     this.#term.actions.push({ type: "use-epoch", epoch: this.#term.epoch });
     this.#admissible = new Map();
     for (const id of upstreamIds) {
@@ -55,6 +56,10 @@ export class Election {
   promised(peer: Peer, promise: LinkMessageOf<"promise">, nowMs: number): void {
     peer.promised = Math.max(peer.promised, promise.epoch);
     if (peer.phase !== "asked" && peer.phase !== "blank") return;
+    if (peer.distrusted !== null && sameBytes(promise.incarnation, peer.distrusted)) {
+      peer.phase = "quarantined";
+      return;
+    }
     peer.answer = { type: "promise", promise };
     peer.waitingSinceMs = null;
     peer.phase = "promised";
@@ -62,15 +67,14 @@ export class Election {
     peer.end = { position: promise.position, digest: promise.digest };
     if (this.#term.phase === "preparing") return this.considerChoice(nowMs);
     // Once the log is chosen, a later promise joins what is under way, if its disk is still the member.
-    if (!sameBytes(promise.incarnation, this.#term.memberOf(peer.id))) {
-      return this.#term.alarm({ alarm: "void-promise", upstream: peer.id });
-    }
+    if (!sameBytes(promise.incarnation, this.#term.memberOf(peer.id))) return this.#void(peer, promise.incarnation);
     if (promise.logEpoch === this.#term.epoch && this.#alignment.resume(peer, nowMs)) return;
     this.#alignment.bring(peer, nowMs);
   }
 
   blank(peer: Peer, incarnation: Uint8Array, nowMs: number): void {
     peer.answer = { type: "blank", incarnation: Uint8Array.from(incarnation) };
+    peer.distrusted = null;
     peer.waitingSinceMs = null;
     peer.phase = "blank";
     peer.end = { position: 0, digest: new Uint8Array(32) };
@@ -143,7 +147,17 @@ export class Election {
     this.#term.choice = choice;
     this.#term.members = this.#membersFor(choice);
     this.#term.phase = "syncing";
-    for (const [id] of choice.valid) this.#alignment.bring(this.#term.peers[id], nowMs);
+    for (const id of upstreamIds) {
+      const peer = this.#term.peers[id];
+      if (choice.valid.has(id)) this.#alignment.bring(peer, nowMs);
+      else if (peer.answer?.type === "promise") this.#void(peer, peer.answer.promise.incarnation);
+    }
+  }
+
+  /** The disk was replaced since: what comes back is an old one, which is emptied like a lost disk (rules 8 and 11). */
+  #void(peer: Peer, incarnation: Uint8Array): void {
+    this.#term.distrust(peer, incarnation);
+    this.#term.alarm({ alarm: "void-promise", upstream: peer.id });
   }
 
   /** The chosen members; a blank upstream takes its place when it was known to be blank before the epoch (rule 8). */

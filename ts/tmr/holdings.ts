@@ -5,8 +5,8 @@
 import type { Engine } from "../engine/types.js";
 import { getU64 } from "../wire/bytes.js";
 import { RequestField } from "../wire/request.js";
+import type { OddLicenseStatus } from "../wire/server-status.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import type { LicenseStatus } from "./status-document.js";
 
 /** Reads a signed holding statement into merge entries (48 bytes each, sorted), or null when it is not one. */
 export type StatementReader = (statement: Uint8Array) => { upstream: UpstreamId; entries: Uint8Array } | null;
@@ -18,7 +18,7 @@ export class Holdings {
   readonly #engine: Pick<Engine, "mergeContainers">;
   readonly #read: StatementReader;
   readonly #entries = new Map<UpstreamId, Uint8Array>();
-  #licenses: readonly LicenseStatus[] = [];
+  #licenses: readonly OddLicenseStatus[] = [];
 
   constructor(engine: Pick<Engine, "mergeContainers">, read: StatementReader) {
     this.#engine = engine;
@@ -26,7 +26,7 @@ export class Holdings {
   }
 
   /** Licenses that are not in all three containers alike. */
-  get licenses(): readonly LicenseStatus[] {
+  get licenses(): readonly OddLicenseStatus[] {
     return this.#licenses;
   }
 
@@ -43,8 +43,8 @@ export class Holdings {
   }
 }
 
-function oddOnes(merged: Buffer): LicenseStatus[] {
-  const licenses: LicenseStatus[] = [];
+function oddOnes(merged: Buffer): OddLicenseStatus[] {
+  const licenses: OddLicenseStatus[] = [];
   for (let at = 0; at < merged.length; at += MERGED_BYTES) {
     const present = merged.readUInt8(at + 48);
     const verdict = verdicts[merged.readUInt8(at + 50) as keyof typeof verdicts];

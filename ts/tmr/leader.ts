@@ -15,6 +15,9 @@ import { Election } from "./election.js";
 import type { Peer } from "./peer.js";
 import { type LeaderAction, type LeaderEvent, type LeaderOptions, type LeaderPhase, Term } from "./term.js";
 
+/** How often one upstream is emptied by itself, in the life of this server. */
+const MAX_RESETS = 1;
+
 export class Leader {
   readonly #term: Term;
   readonly #alignment: Alignment;
@@ -76,6 +79,9 @@ export class Leader {
         return;
       case "diverged":
         return this.#quarantine(this.#term.peers[event.upstream], event.position, nowMs);
+      case "checkpointed":
+        this.#term.checkpoint = { position: event.position, stateHash: Uint8Array.from(event.stateHash) };
+        return;
       case "split":
         this.#term.alarm({ alarm: "split", position: event.position });
         return this.#term.leave("stopped");
@@ -92,8 +98,8 @@ export class Leader {
   #connected(peer: Peer, nowMs: number): void {
     peer.connected = true;
     peer.lastHeardMs = nowMs;
-    if (peer.phase === "quarantined" || !this.#term.leading()) return;
-    this.#election.ask(peer, nowMs);
+    if (this.#term.leading()) return this.#election.ask(peer, nowMs);
+    if (peer.phase !== "quarantined") peer.phase = "connected";
   }
 
   #disconnected(peer: Peer, nowMs: number): void {
@@ -109,7 +115,9 @@ export class Leader {
   #message(peer: Peer, message: LinkMessage, nowMs: number): void {
     if (message.type === "refused") return this.#refused(peer, message.promised, nowMs);
     if (message.type === "pong") return this.#pong(peer, message, nowMs);
-    if (!this.#term.leading() || peer.phase === "quarantined") return;
+    if (!this.#term.leading()) return;
+    // Of an upstream that is quarantined only one thing is heard: that its store is a new one.
+    if (peer.phase === "quarantined" && message.type !== "blank") return;
     // Everything below answers this epoch's requests; an answer to an older one says nothing now.
     if ("epoch" in message && message.epoch !== this.#term.epoch) return;
     switch (message.type) {
@@ -181,9 +189,7 @@ export class Leader {
   }
 
   #quarantine(peer: Peer, position: number, nowMs: number): void {
-    this.#term.ordering.unstream(peer.id);
-    peer.forget();
-    peer.phase = "quarantined";
+    this.#term.distrust(peer);
     this.#alignment.dropCatchUpsFrom(peer, nowMs);
     this.#term.alarm({ alarm: "diverged", upstream: peer.id, position });
   }
@@ -204,10 +210,12 @@ export class Leader {
     }
     if (!this.#term.leading()) return;
     if (peer.phase === "streaming") return this.#watch(peer, nowMs);
+    if (peer.phase === "quarantined") return this.#reset(peer, nowMs);
     if (peer.phase === "refusing") return this.#reclaim(peer, nowMs);
     if (peer.phase === "promised" && this.#term.phase === "active") return this.#alignment.bring(peer, nowMs);
     if (peer.phase === "blank") this.#election.considerAdmission(peer, nowMs);
     if (peer.catchUp !== null) this.#term.sendAll(peer.catchUp.tick(nowMs, suspectMs));
+    this.#alignment.awaitCheckpoint(peer, nowMs);
     if (peer.waitingSinceMs !== null && nowMs - peer.waitingSinceMs >= suspectMs) {
       // Prepare, found and sync may be repeated: the answer is the same.
       if (peer.phase === "syncing" && peer.syncTo !== null) this.#alignment.sync(peer, peer.syncTo, nowMs);
@@ -236,6 +244,20 @@ export class Leader {
       peer.progressAtMs = nowMs;
       ordering.resend(peer.id, acknowledged);
     }
+  }
+
+  /**
+   * Has the store of a quarantined upstream emptied, like a lost disk, while two others serve (rule 11). Once: one that
+   * differs again has a fault that an empty store does not mend, and waits for an operator.
+   */
+  #reset(peer: Peer, nowMs: number): void {
+    const { distrusted } = peer;
+    if (distrusted === null || this.#term.streaming().length < 2) return;
+    const waiting = peer.waitingSinceMs !== null && nowMs - peer.waitingSinceMs < this.#term.timing.suspectMs;
+    if (waiting || (peer.resets >= MAX_RESETS && peer.waitingSinceMs === null)) return;
+    if (peer.waitingSinceMs === null) peer.resets++;
+    peer.waitingSinceMs = nowMs;
+    this.#term.send(peer, { type: "reset", epoch: this.#term.epoch, incarnation: distrusted });
   }
 
   /** An upstream bound to a higher epoch whose leader is gone is won back by a still higher one. */

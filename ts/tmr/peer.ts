@@ -1,9 +1,12 @@
 /** What the leader knows of one upstream. */
+
+import type { UpstreamState } from "../wire/server-status.js";
 import type { CatchUp, LogPoint } from "./catch-up.js";
 import type { Answer, UpstreamId } from "./choose.js";
 
 /**
  * - `down` no link
+ * - `connected` has a link with this server, which does not lead
  * - `asked` Prepare is under way
  * - `promised` has promised the epoch; not in step yet
  * - `catching-up` its log is being brought to the chosen one
@@ -14,17 +17,7 @@ import type { Answer, UpstreamId } from "./choose.js";
  * - `refusing` has promised a higher epoch
  * - `quarantined` its answers differed from what two agreed on
  */
-export type PeerPhase =
-  | "down"
-  | "asked"
-  | "promised"
-  | "catching-up"
-  | "syncing"
-  | "streaming"
-  | "silent"
-  | "blank"
-  | "refusing"
-  | "quarantined";
+export type PeerPhase = UpstreamState;
 
 export class Peer {
   connected = false;
@@ -49,6 +42,12 @@ export class Peer {
   progress = 0;
   progressAtMs = 0;
   lastRestreamMs = Number.NEGATIVE_INFINITY;
+  /** Upstreams from whose log this one could not be brought on. */
+  readonly failedSources = new Set<UpstreamId>();
+  /** The incarnation whose answers differed: nothing of it counts any more (rule 11). */
+  distrusted: Uint8Array | null = null;
+  /** How often it was told to empty its store. */
+  resets = 0;
 
   constructor(readonly id: UpstreamId) {}
 

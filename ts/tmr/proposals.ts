@@ -21,6 +21,7 @@ export class Proposals {
   readonly #statements = new Map<UpstreamId, Buffer>();
   #expireAtLogMs = 0;
   #expireUnderWay = false;
+  #checkpointWanted = false;
 
   constructor(ordering: Pick<Ordering, "propose">, minTimeoutMs: number) {
     this.#ordering = ordering;
@@ -30,6 +31,7 @@ export class Proposals {
   /** A new epoch: what was under way may not have been carried. */
   restart(): void {
     this.#expireUnderWay = false;
+    this.#checkpointWanted = false;
     this.#expireAtLogMs = 0;
   }
 
@@ -43,6 +45,11 @@ export class Proposals {
     this.#statements.set(upstream, statement);
   }
 
+  /** An upstream needs a snapshot whose content two others have voted on. */
+  checkpoint(): void {
+    this.#checkpointWanted = true;
+  }
+
   /** Proposes what is due; to be called before each batch. */
   propose(logMs: number): void {
     for (const [upstream, statement] of this.#statements) {
@@ -51,11 +58,16 @@ export class Proposals {
       writeRequest(record, 0, head, 0, statement.length);
       if (this.#ordering.propose(record, statement)) this.#statements.delete(upstream);
     }
+    if (this.#checkpointWanted) this.#checkpointWanted = !this.#proposeBare(Kind.checkpoint);
     if (this.#expireUnderWay || logMs < this.#expireAtLogMs) return;
-    const record = Buffer.alloc(REQUEST_BYTES);
-    writeRequest(record, 0, { kind: Kind.expire, request: 0, session: NO_SESSION });
-    this.#expireUnderWay = this.#ordering.propose(record, Buffer.alloc(0));
+    this.#expireUnderWay = this.#proposeBare(Kind.expire);
     this.#expireAtLogMs = logMs + MAX_EXPIRE_INTERVAL_MS;
+  }
+
+  #proposeBare(kind: number): boolean {
+    const record = Buffer.alloc(REQUEST_BYTES);
+    writeRequest(record, 0, { kind, request: 0, session: NO_SESSION });
+    return this.#ordering.propose(record, Buffer.alloc(0));
   }
 
   /** A proposal was carried: an expire says when the next session times out. */

@@ -8,11 +8,11 @@ import type { Engine, Gateway } from "../engine/types.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener } from "../server/client-listener.js";
 import { encodeLink } from "../wire/link.js";
+import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import { type CoreEvent, TmrCore } from "./core.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
-import type { ServerStatus } from "./status-document.js";
 import { UpstreamLink } from "./upstream-link.js";
 
 export interface ServerDependencies {
@@ -315,8 +315,9 @@ class TmrServer implements RunningServer {
           lastFault: this.#linkFaults.get(entry.id) ?? "",
         };
       }),
-      licenses: this.#holdings.licenses,
-      counters: { ...this.#gateway.counters(), ...this.#clients.counters },
+      licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
+      oddLicenses: this.#holdings.licenses.length,
+      counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
       version: this.#dependencies.version,
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),

@@ -44,6 +44,8 @@ export type LeaderEvent =
   | { readonly type: "diverged"; readonly upstream: UpstreamId; readonly position: number }
   | { readonly type: "split"; readonly position: number }
   | { readonly type: "missing"; readonly position: number }
+  /** A checkpoint was carried: the voted SHA-256 of the state at this position. */
+  | { readonly type: "checkpointed"; readonly position: number; readonly stateHash: Uint8Array }
   /** `eager`: ask every upstream now how its leader is, without waiting for the next heartbeat. */
   | { readonly type: "tick"; readonly eager?: boolean };
 
@@ -64,6 +66,8 @@ export type LeaderAction =
   | { readonly type: "send"; readonly upstream: UpstreamId; readonly message: LinkMessage }
   | { readonly type: "active"; readonly epoch: number; readonly from: LinkMessageOf<"promise"> }
   | { readonly type: "suspended"; readonly epoch: number }
+  /** Order a checkpoint: an upstream needs a snapshot whose content two others have voted on. */
+  | { readonly type: "checkpoint" }
   | { readonly type: "fenced"; readonly promised: number }
   | ({ readonly type: "alarm" } & LeaderAlarm);
 
@@ -84,6 +88,9 @@ export class Term {
   members: Uint8Array = new Uint8Array(48);
   /** When a new epoch is to be taken; null: this one goes on. */
   renewAtMs: number | null = null;
+  /** The newest state hash that was voted under this epoch. */
+  checkpoint: { readonly position: number; readonly stateHash: Uint8Array } | null = null;
+  checkpointAskedAtMs: number | null = null;
   actions: LeaderAction[] = [];
   readonly #alarmed = new Set<string>();
 
@@ -109,9 +116,23 @@ export class Term {
     return memberOf(this.members, id);
   }
 
+  /** Nothing that this upstream says counts any more, until its store is another one (rule 11). */
+  distrust(peer: Peer, incarnation: Uint8Array = this.memberOf(peer.id)): void {
+    this.ordering.unstream(peer.id);
+    peer.forget();
+    peer.phase = "quarantined";
+    peer.distrusted = Uint8Array.from(incarnation);
+  }
+
   /** Takes a new epoch at the next tick. */
   renewSoon(nowMs: number): void {
     this.renewAtMs ??= nowMs;
+  }
+
+  /** Another epoch may cut what was behind it. */
+  forgetCheckpoint(): void {
+    this.checkpoint = null;
+    this.checkpointAskedAtMs = null;
   }
 
   /** Gives the epoch up: nothing is ordered any more. */
@@ -120,11 +141,12 @@ export class Term {
     for (const id of upstreamIds) {
       const peer = this.peers[id];
       peer.forget();
-      if (peer.phase !== "quarantined") peer.phase = peer.connected ? "promised" : "down";
+      if (peer.phase !== "quarantined") peer.phase = peer.connected ? "connected" : "down";
     }
     this.phase = phase;
     this.choice = null;
     this.renewAtMs = null;
+    this.forgetCheckpoint();
   }
 
   send(peer: Peer, message: LinkMessage): void {

@@ -51,8 +51,11 @@ export class UpstreamLink {
   flush(): void {
     const socket = this.#socket;
     if (socket === null) return;
-    const bytes = this.#options.gateway.takeUpstreamOutput(this.#options.upstream);
-    if (bytes !== null) socket.write(bytes);
+    for (;;) {
+      const bytes = this.#options.gateway.takeUpstreamOutput(this.#options.upstream);
+      if (bytes === null) break;
+      socket.write(bytes);
+    }
     if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy(new Error("the upstream takes no bytes"));
   }
 

@@ -31,6 +31,8 @@ export class Holding {
   /** Version in the state when it was last found to be the current one. */
   #satisfiedBy = -1;
   #offeredAtMs = Number.NEGATIVE_INFINITY;
+  /** The leader at work knows what is held. */
+  #announced = true;
 
   constructor(upstream: UpstreamNumber, store: ReplicaStore, make: StatementMaker) {
     this.#upstream = upstream;
@@ -45,6 +47,13 @@ export class Holding {
     this.#offeredAtMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** A new leader has synced this upstream: it is told what is held even when the state has it, for its status. */
+  announce(): void {
+    this.#announced = false;
+    this.#satisfiedBy = -1;
+    this.#offeredAtMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** The statement to send to the leader now, or null. */
   next(state: LicenseState, nowMs: number): Uint8Array | null {
     const stated = state.statementVersion(this.#upstream);
@@ -52,8 +61,11 @@ export class Holding {
     const statement = this.#wanted(state, stated);
     if (statement === null) {
       this.#satisfiedBy = stated;
-      return null;
+      const current = this.#announced ? null : this.#make(stated);
+      this.#announced = true;
+      return current?.bytes ?? null;
     }
+    this.#announced = true;
     this.#offeredAtMs = nowMs;
     return statement.bytes;
   }

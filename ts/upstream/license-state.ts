@@ -15,6 +15,8 @@ export interface LicenseState {
   /** SHA-256 of its payload. */
   statementDigest(upstream: UpstreamNumber): Uint8Array | null;
   snapshot(): Uint8Array;
+  /** The snapshot that the last batch asked for by a checkpoint record, else null. */
+  readonly checkpoint: Uint8Array | null;
 }
 
 /** Makes license states: the empty one of this system, or one from a snapshot. */

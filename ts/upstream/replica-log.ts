@@ -57,6 +57,8 @@ export class ReplicaLog {
   /** Made at its position, written once the leader says that the position was carried: a snapshot is never cut. */
   #pending: StoredSnapshot | null = null;
   #served: StoredSnapshot | null = null;
+  /** What the last checkpoint asked for, for other upstreams only: the store keeps its own snapshots. */
+  #checkpoint: StoredSnapshot | null = null;
 
   /** Recovers: snapshot, then every batch behind it. Throws what the store throws for damage. */
   constructor(options: ReplicaLogOptions) {
@@ -145,10 +147,14 @@ export class ReplicaLog {
     return this.#store.read(after, maxBytes);
   }
 
-  /** A part of the snapshot for another upstream. It stays in memory until its last part was asked for. */
+  /**
+   * A part of the newest snapshot for another upstream: the last checkpoint's where there is one, since its content was
+   * voted. One that was read from the store stays in memory until its last part was asked for.
+   */
   snapshotPart(offset: number, maxBytes: number) {
-    const position = this.#store.snapshotInfo()?.position;
-    if (this.#served?.position !== position) this.#served = this.#store.snapshot();
+    const position = this.#store.snapshotInfo()?.position ?? 0;
+    if (this.#checkpoint !== null && this.#checkpoint.position >= position) this.#served = this.#checkpoint;
+    else if (this.#served?.position !== position) this.#served = this.#store.snapshot();
     const snapshot = this.#served;
     if (snapshot === null) return null;
     if (offset + maxBytes >= snapshot.bytes.length) this.#served = null;
@@ -186,6 +192,8 @@ export class ReplicaLog {
       upstream: this.#upstream,
     };
     this.#ring.put(position, voteOf(header, records, blobs), stateDigest);
+    const { checkpoint } = this.#state;
+    if (checkpoint !== null) this.#checkpoint = { position, digest, bytes: checkpoint };
     this.#batchesSince++;
     this.#bytesSince += batch.length;
     this.#considerSnapshot(getU64(batch, BatchField.carried));
@@ -212,6 +220,7 @@ export class ReplicaLog {
   #begin(): void {
     this.#ring.reset(this.#state.position, this.#state.stateDigest);
     this.#pending = null;
+    this.#checkpoint = null;
     this.#batchesSince = 0;
     this.#bytesSince = 0;
   }

@@ -4,7 +4,7 @@
  * Nothing here trusts the sender for more than that it is one of the two TMR servers: every message may be late,
  * repeated, of an old epoch, or malformed.
  */
-import type { ReplicaMeta, ReplicaStore } from "../store/store.js";
+import { type ReplicaMeta, type ReplicaStore, StoreDamageError } from "../store/store.js";
 import { batchOfAppend } from "../wire/append.js";
 import { BatchField, previousDigest } from "../wire/batch.js";
 import { asBuffer, getU64 } from "../wire/bytes.js";
@@ -51,7 +51,7 @@ export class Replica {
   readonly #log: ReplicaLog;
   readonly #holding: Holding;
   readonly #rules: ProtocolRules;
-  readonly #intake = new SnapshotIntake();
+  readonly #intake: SnapshotIntake;
   /** Open links, with the epoch under which each last sent something valid. */
   readonly #links = new Map<number, number>();
   readonly #counters = { malformed: 0, unexpected: 0, appends: 0, repeated: 0, refused: 0 };
@@ -63,6 +63,7 @@ export class Replica {
     this.#store = options.store;
     this.#rules = options.rules ?? allRules;
     this.#log = new ReplicaLog(options);
+    this.#intake = new SnapshotIntake(options.sha256);
     this.#holding = new Holding(options.upstream, options.store, options.statement);
   }
 
@@ -142,6 +143,8 @@ export class Replica {
         return this.#bound(message.epoch, () => this.#sync(message));
       case "ping":
         return this.#pong(nowMs, clockMs);
+      case "reset":
+        return this.#bound(message.epoch, () => this.#reset(message));
       case "promise":
       case "refused":
       case "blank":
@@ -163,8 +166,8 @@ export class Replica {
   // ---- promises (rules 1, 8) -----------------------------------------------------------------------------------
 
   #prepare(epoch: number, clockMs: number): Reply {
-    const { promised } = this.#store.meta();
-    if (this.#abstains()) return this.#blank(epoch);
+    const { promised, blank } = this.#store.meta();
+    if (blank) return this.#blank(epoch);
     if (epoch < promised) return this.#refused(epoch);
     if (epoch > promised) this.#store.writeMeta({ promised: epoch });
     return this.#promise(epoch, clockMs);
@@ -300,8 +303,16 @@ export class Replica {
       this.#log.cut(position);
       this.#store.writeMeta({ logEpoch: epoch, members: Uint8Array.from(members), blank: false });
       this.#intake.clear();
+      this.#holding.announce();
     }
     return { type: "synced", epoch, incarnation, position, digest };
+  }
+
+  /** Rule 11: what this store answered differs from what two others agreed on. It is treated like a lost disk. */
+  #reset({ epoch, incarnation }: LinkMessageOf<"reset">): Reply {
+    const meta = this.#store.meta();
+    if (meta.blank || !equal(incarnation, meta.incarnation)) return this.#blankOrNothing(epoch);
+    throw new StoreDamageError("two upstreams agreed on another answer than this store gave: it is set aside");
   }
 
   // ---- appending (rules 4, 5, 16) --------------------------------------------------------------------------------
@@ -309,8 +320,8 @@ export class Replica {
   #append(batch: Buffer, clockMs: number): Reply {
     const epoch = getU64(batch, BatchField.epoch);
     const position = getU64(batch, BatchField.position);
-    const { promised, logEpoch } = this.#store.meta();
-    if (this.#abstains()) return this.#blank(epoch);
+    const { promised, logEpoch, blank } = this.#store.meta();
+    if (blank) return this.#blank(epoch);
     if (epoch < promised && this.#rules.promiseFences) return this.#refused(epoch);
     if (epoch > promised || position === 0) return this.#unexpected();
     if (logEpoch !== epoch || position > this.#log.position + 1) return this.#behind(epoch);
@@ -319,21 +330,11 @@ export class Replica {
       if (!equal(previousDigest(batch), this.#log.digest)) return this.#behind(epoch);
       this.#counters.appends++;
       this.#log.append([{ position, batch, digest }]);
-    } else if (equal(this.#log.digestAt(position), digest)) {
+    } else {
+      if (!equal(this.#log.digestAt(position), digest)) return this.#behind(epoch);
       this.#counters.repeated++;
-    } else if (this.#rules.repeatIsTheSame || !this.#replace({ position, batch, digest })) {
-      return this.#behind(epoch);
     }
     return this.#log.vote(position, epoch, clockMs) ?? this.#behind(epoch);
-  }
-
-  /** What rule 16 forbids: another batch takes the place of one that was voted for. */
-  #replace(batch: PlacedBatch): boolean {
-    const before = batch.position - 1;
-    if (!this.#log.canCut(before) || !equal(this.#log.digestAt(before), previousDigest(batch.batch))) return false;
-    this.#log.cut(before);
-    this.#log.append([batch]);
-    return true;
   }
 
   // ---- small replies -----------------------------------------------------------------------------------------------
@@ -354,14 +355,13 @@ export class Replica {
     };
   }
 
-  /** A store that was not admitted neither promises nor votes. */
-  #abstains(): boolean {
-    return this.#store.meta().blank && this.#rules.blankAbstains;
-  }
-
   #isMember(members: Uint8Array): boolean {
     const at = (this.#upstream - 1) * INCARNATION_BYTES;
     return equal(members.subarray(at, at + INCARNATION_BYTES), this.#store.meta().incarnation);
+  }
+
+  #blankOrNothing(epoch: number): Reply {
+    return this.#store.meta().blank ? this.#blank(epoch) : this.#unexpected();
   }
 
   #blank(epoch: number): Reply {

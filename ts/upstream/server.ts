@@ -11,6 +11,7 @@ import { TmrError } from "../errors.js";
 import { genesisDigest } from "../license/genesis.js";
 import { StoreDamageError } from "../store/store.js";
 import { Connection } from "../transport/connection.js";
+import { HalfOpen } from "../transport/half-open.js";
 import { type Established, respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
@@ -44,6 +45,7 @@ const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Two TMR servers need a link each; a few more may be half-open after a network fault. */
 const MAX_LINKS = 16;
 const MAX_CLIENTS = 256;
+const MAX_HALF_OPEN = 256;
 /** Unsent bytes from which on a peer that does not read is closed; a link has room for several bursts. */
 const MAX_CLIENT_UNSENT_BYTES = 1024 * 1024;
 const MAX_LINK_UNSENT_BYTES = 8 * MAX_LINK_MESSAGE_BYTES;
@@ -75,7 +77,7 @@ class UpstreamServer implements RunningUpstream {
   readonly #direct: DirectAnswers;
   readonly #links = new Map<number, { readonly connection: Connection; readonly server: string }>();
   readonly #clients = new Set<Connection>();
-  readonly #opening = new Set<Socket>();
+  readonly #opening = new HalfOpen();
   readonly #counters = {
     links: 0,
     clients: 0,
@@ -148,7 +150,7 @@ class UpstreamServer implements RunningUpstream {
     const closed = this.#server.listening
       ? new Promise<void>((resolve) => this.#server.close(() => resolve()))
       : Promise.resolve();
-    for (const socket of this.#opening) socket.destroy();
+    this.#opening.destroyAll();
     for (const { connection } of this.#links.values()) connection.close();
     for (const connection of this.#clients) connection.close();
     await closed;
@@ -189,11 +191,11 @@ class UpstreamServer implements RunningUpstream {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    if (this.#stopped || this.#opening.size >= MAX_CLIENTS) {
-      this.#counters.refusedFull++;
+    if (this.#stopped) {
       socket.destroy();
       return;
     }
+    if (this.#opening.size >= MAX_HALF_OPEN) this.#opening.dropOldest();
     this.#opening.add(socket);
     const established = await respond(socket, this.#dependencies.engine, {
       staticKey: this.#config.keys.noise,

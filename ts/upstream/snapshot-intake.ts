@@ -1,7 +1,8 @@
 /** Collects the parts of a snapshot that a leader sends. Kept in memory: after a crash the transfer starts again. */
 
-import { asBuffer } from "../wire/bytes.js";
+import { asBuffer, isZero } from "../wire/bytes.js";
 import type { LinkMessageOf } from "../wire/link.js";
+import type { Sha256 } from "./types.js";
 
 /** The largest snapshot taken in. */
 export const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024;
@@ -16,6 +17,7 @@ export type IntakeOutcome =
   | { readonly type: "unfit" };
 
 export class SnapshotIntake {
+  readonly #sha256: Sha256;
   #key = "";
   #parts: Buffer[] = [];
   #received = 0;
@@ -26,8 +28,13 @@ export class SnapshotIntake {
     this.#received = 0;
   }
 
+  constructor(sha256: Sha256) {
+    this.#sha256 = sha256;
+  }
+
+  /** A whole that has not the hash which two upstreams voted is `unfit`; a hash of zero says that none is known. */
   take(part: LinkMessageOf<"install">): IntakeOutcome {
-    const { epoch, position, digest, totalBytes, offset, bytes } = part;
+    const { epoch, position, digest, stateHash, totalBytes, offset, bytes } = part;
     const sized = totalBytes > 0 && totalBytes <= MAX_SNAPSHOT_BYTES && offset + bytes.length <= totalBytes;
     if (!sized) return { type: "unfit" };
     const key = `${epoch}:${position}:${totalBytes}:${asBuffer(digest).toString("hex")}`;
@@ -43,6 +50,8 @@ export class SnapshotIntake {
     if (this.#received < totalBytes) return { type: "part", offset: this.#received };
     const whole = Buffer.concat(this.#parts);
     this.clear();
+    const known = !isZero(asBuffer(stateHash), 0, stateHash.length);
+    if (known && !asBuffer(stateHash).equals(this.#sha256(whole))) return { type: "unfit" };
     return { type: "whole", bytes: whole };
   }
 }

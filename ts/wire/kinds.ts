@@ -15,6 +15,7 @@ export const Kind = {
   status: 64,
   expire: 128,
   statement: 129,
+  checkpoint: 130,
   /** A result without a request: the server says that it is leaving or is not active. */
   notice: 192,
 } as const;

@@ -56,12 +56,14 @@ const layouts = {
   },
   /** Adopt: cut everything after `after`, whose digest must match, then append `batches`. */
   extend: { epoch: "u64", after: "u64", afterDigest: "bytes32", batches: "bytesList" },
-  /** Where the upstream's log ends now; `offset`: bytes of an unfinished snapshot that have arrived. */
+  /** Up to where the upstream has adopted what it was sent; `offset`: bytes of an unfinished snapshot that have arrived. */
   extended: { epoch: "u64", position: "u64", digest: "bytes32", offset: "u64" },
   install: {
     epoch: "u64",
     position: "u64",
     digest: "bytes32",
+    /** SHA-256 of the whole snapshot as two upstreams voted it at a checkpoint; zero: not known (protocol.md rule 11) */
+    stateHash: "bytes32",
     totalBytes: "u64",
     offset: "u64",
     bytes: "bytes",
@@ -85,6 +87,8 @@ const layouts = {
     leaderConnected: "u8",
     blank: "u8",
   },
+  /** Two upstreams agreed on another answer than the store of this incarnation gave: it is to be emptied (rule 11). */
+  reset: { epoch: "u64", incarnation: "bytes16" },
   /** A signed holding statement that is not in the log yet (rule 9). */
   holding: { statement: "bytes" },
   /** Twin to twin. `carried` positions are the passive twin's marks (rule 17). */

@@ -50,6 +50,7 @@ export const MessageType = {
   ping: 34,
   pong: 35,
   holding: 36,
+  reset: 37,
   heartbeat: 48,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];

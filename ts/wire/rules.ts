@@ -21,8 +21,6 @@ export interface ProtocolRules {
   readonly answersKept: boolean;
   /** 8: a promise counts only from a disk that the newest promise names as a member */
   readonly membersOnly: boolean;
-  /** 8: a new, empty disk neither promises nor votes */
-  readonly blankAbstains: boolean;
   /** 8: a new disk is admitted by a new epoch only */
   readonly admissionByNewEpoch: boolean;
   /** 9: a license counts when two of the reached upstreams hold it */
@@ -35,10 +33,10 @@ export interface ProtocolRules {
   readonly calendarMedian: boolean;
   /** 10: a client counts its lease from the first sending of the request that was answered */
   readonly leaseFromFirstSending: boolean;
+  /** 11: another upstream's state is taken over only with the hash that two upstreams voted for it */
+  readonly snapshotsVoted: boolean;
   /** 12: log time stands still while there is no quorum */
   readonly timeNeedsQuorum: boolean;
-  /** 16: another batch at a position that is taken is not voted for */
-  readonly repeatIsTheSame: boolean;
   /** 17: a log that lacks what was answered is not served */
   readonly marksChecked: boolean;
   /** section 2: an entry counts only with the twins' MAC */
@@ -54,15 +52,14 @@ export const allRules: ProtocolRules = Object.freeze({
   twoSynced: true,
   answersKept: true,
   membersOnly: true,
-  blankAbstains: true,
   admissionByNewEpoch: true,
   twoHolders: true,
   leasesOnLogTime: true,
   logTimeContinues: true,
   calendarMedian: true,
   leaseFromFirstSending: true,
+  snapshotsVoted: true,
   timeNeedsQuorum: true,
-  repeatIsTheSame: true,
   marksChecked: true,
   entriesMaced: true,
 });

@@ -57,7 +57,9 @@ async function runDemo(options: DemoOptions, programFile: string): Promise<numbe
   if (options.json !== undefined) process.stdout.write(`${JSON.stringify({ held, dir, lines }, null, 2)}\n`);
   else printTable(lines, held);
   if (!held && !interrupted()) say(`\nLogs of the five processes: ${plant.logDir}`);
-  if (options.keep !== undefined && held && !interrupted()) await keepRunning(plant, programFile, interrupted);
+  if (options.keep !== undefined && held && !interrupted()) {
+    await keepRunning(plant, programFile, options.dir === undefined, interrupted);
+  }
   await processes.stopAll();
   if (options.dir === undefined && (held || interrupted())) rmSync(dir, { recursive: true, force: true });
   return held ? 0 : 1;
@@ -111,7 +113,12 @@ function onInterrupt(processes: Processes): () => boolean {
   return () => interrupted;
 }
 
-async function keepRunning(plant: Plant, programFile: string, interrupted: () => boolean): Promise<void> {
+async function keepRunning(
+  plant: Plant,
+  programFile: string,
+  temporary: boolean,
+  interrupted: () => boolean,
+): Promise<void> {
   const tmr = `node ${programFile}`;
   process.stdout.write(
     [
@@ -123,7 +130,7 @@ async function keepRunning(plant: Plant, programFile: string, interrupted: () =>
       `  ${tmr} content`,
       `  ${tmr} checkout -p 6000010:13 -- sleep 30`,
       `Logs: ${plant.logDir}`,
-      "Ctrl-C stops all five and removes the folder.",
+      `Ctrl-C stops all five${temporary ? " and removes the folder" : ""}.`,
       "",
     ].join("\n"),
   );

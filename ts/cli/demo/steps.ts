@@ -5,8 +5,8 @@
 import { connect } from "../../client/connect.js";
 import { RefusedError } from "../../client/errors.js";
 import { queryStatus } from "../../client/query-status.js";
-import type { ServerStatus } from "../../client/server-status.js";
 import type { Handle, Session } from "../../client/session.js";
+import type { ServerStatus } from "../../wire/server-status.js";
 import { FIRM_CODE, LONELY_PRODUCT, UNEQUAL_PRODUCT } from "./licenses.js";
 import type { Plant } from "./plant.js";
 import type { ProcessDescription, Processes } from "./processes.js";
@@ -232,7 +232,7 @@ const activeTwinDies: Step = {
   async run(context) {
     const before = await activeTwin(context, () => true);
     const handle = handleOf(context);
-    const victim = context.plant.servers[before.twin as 0 | 1];
+    const victim = context.plant.servers[before.twin];
     await handle.info();
     await context.processes.kill(victim.name);
     const gap = await timed(() => sameHandle(context));

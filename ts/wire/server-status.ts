@@ -1,0 +1,82 @@
+/**
+ * The JSON document with which a TMR server answers a `status` request about itself. Positions and epochs are the
+ * log's; digests are hex. A reader takes no offence at fields that it does not know.
+ */
+
+export type ServerRole = "passive" | "taking-over" | "active" | "stopping";
+/** What the states of an upstream mean is said at `PeerPhase` in ts/tmr/peer.ts and in docs/operations.md. */
+export type UpstreamState =
+  | "down"
+  | "connected"
+  | "asked"
+  | "promised"
+  | "catching-up"
+  | "syncing"
+  | "streaming"
+  | "silent"
+  | "blank"
+  | "refusing"
+  | "quarantined";
+
+/** One upstream license server as this TMR server sees it. */
+export interface UpstreamStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly address: string;
+  readonly connected: boolean;
+  readonly state: UpstreamState;
+  /** where its log ends, as far as it has acknowledged */
+  readonly position: number;
+  /** the highest epoch it is known to have promised */
+  readonly epoch: number;
+  /** it takes part, and none of its votes differed */
+  readonly agrees: boolean;
+  /** why its link was last lost, "" while it is open */
+  readonly lastFault: string;
+}
+
+/** A license that the three upstreams do not hold unanimously (licensing.md section 5, rules 2 and 3). */
+export interface OddLicenseStatus {
+  readonly firmCode: number;
+  readonly productCode: number;
+  readonly tmrId: number;
+  readonly verdict: "majority-odd" | "majority-missing" | "split" | "alone";
+  /** the upstream whose copy differs, 0 = none can be named */
+  readonly odd: number;
+  /** upstreams that have a copy */
+  readonly holders: readonly number[];
+}
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly twin: 0 | 1;
+  readonly role: ServerRole;
+  /** what its leader is doing: idle, preparing, syncing, active, fenced or stopped */
+  readonly phase: string;
+  readonly epoch: number;
+  readonly position: number;
+  readonly carried: number;
+  /** hex, of the carried position */
+  readonly digest: string;
+  /** two upstreams are in step and answer */
+  readonly quorum: boolean;
+  readonly clients: number;
+  readonly peer: {
+    readonly name: string;
+    readonly address: string;
+    readonly connected: boolean;
+    readonly role: ServerRole | "unknown";
+  };
+  readonly upstreams: readonly UpstreamStatus[];
+  /** only those that are not unanimous, the first {@link MAX_ODD_LICENSES} of them */
+  readonly licenses: readonly OddLicenseStatus[];
+  /** how many there are in all */
+  readonly oddLicenses: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+}
+
+/** Keeps the document within one result blob. */
+export const MAX_ODD_LICENSES = 100;
