@@ -25,8 +25,8 @@ export interface Port {
   counters(): Promise<Counters>;
 }
 
-/** A request packet with one record. */
-export function requestPacket(fields: Partial<Parameters<typeof encodeRequests>[0][number]["request"]>): Buffer {
+/** A packet with one request: for the status, where nothing else is said. */
+export function requestPacket(fields: Partial<Request> = {}): Buffer {
   return encodeRequests([
     { request: { kind: Kind.status, request: 1, session: randomBytes(16), ...fields }, blob: null },
   ]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Answer, choose, foundingMembers, type UpstreamId, withMember } from "../../ts/tmr/choose.js";
-import { nextEpoch, twinOf } from "../../ts/tmr/epoch.js";
+import { believable, nextEpoch, twinOf } from "../../ts/tmr/epoch.js";
 
 const incarnation = (byte: number) => new Uint8Array(16).fill(byte);
 const members = (...bytes: readonly number[]) => Uint8Array.from(bytes.flatMap((byte) => [...incarnation(byte)]));
@@ -92,5 +92,10 @@ describe("members and epochs", () => {
     assert.equal(nextEpoch(0, 3), 4);
     assert.equal(nextEpoch(1, 4, 7), 9);
     for (const twin of [0, 1] as const) assert.equal(twinOf(nextEpoch(twin, 12, 5)), twin);
+  });
+  it("do not follow one upstream that names an epoch far beyond everything else", () => {
+    assert.deepEqual(believable(4, [5, 4, 2 ** 53 - 2]), [5, 4]);
+    assert.deepEqual(believable(0, [2 ** 40, 2 ** 40 + 1, 2]), [2 ** 40, 2 ** 40 + 1, 2]);
+    assert.deepEqual(believable(4, [5, 4, 104]), [5, 4, 104]);
   });
 });

@@ -8,7 +8,7 @@ import type { Request } from "../wire/request.js";
 import { allRules } from "../wire/rules.js";
 import { backoffMs } from "./backoff.js";
 import { Calls, newPending, type Pending } from "./calls.js";
-import { Lease } from "./lease.js";
+import { Lease, leaseOf } from "./lease.js";
 import { type Link, Links } from "./links.js";
 import { decodeResults, encodeNames, encodeRequests, RECORDS_PER_PACKET } from "./packet.js";
 import type { Answer, Call, CoreAction, CoreEvent, CoreOptions, Fault, Outcome } from "./types.js";
@@ -228,14 +228,15 @@ export class ClientCore {
     const { result } = answer;
     const { kind, handle } = pending.fields;
     const ok = result.status === Status.ok;
-    const { leaseFromFirstSending } = this.#options.rules ?? allRules;
+    const { leaseFromFirstSending, leaseAllowsForDrift } = this.#options.rules ?? allRules;
     const firstSentMs = leaseFromFirstSending ? pending.firstSentMs : nowMs;
+    const timeoutMs = leaseAllowsForDrift ? leaseOf(result.timeoutMs) : result.timeoutMs;
     if (pending === this.#opening) this.#opened(answer);
     if (
       this.#state === "open" &&
       result.status !== Status["bad-request"] &&
       result.status !== Status["stale-request"] &&
-      this.#lease.answered({ ...result, firstSentMs }, nowMs, this.#options.random)
+      this.#lease.answered({ ...result, firstSentMs, timeoutMs }, nowMs, this.#options.random)
     ) {
       this.#actions.push({ type: "notice", notice: { type: "lease-restored" } });
     }

@@ -6,6 +6,14 @@
 /** Between heartbeats for a server that names neither an interval nor a time-out. */
 const DEFAULT_HEARTBEAT_MS = 1_000;
 
+/**
+ * How long a client believes in a session of this time-out: a little less, since its clock may be slower than the
+ * server's. Clocks whose rates differ by up to 0.2 % are allowed for.
+ */
+export function leaseOf(timeoutMs: number): number {
+  return timeoutMs - Math.ceil(timeoutMs / 500);
+}
+
 export class Lease {
   #untilMs = Number.NEGATIVE_INFINITY;
   #dueMs = Number.NEGATIVE_INFINITY;

@@ -29,7 +29,7 @@ export interface CoreOptions {
   /** unpredictable bytes: whoever knows a session's bytes is the session */
   readonly randomBytes: (count: number) => Uint8Array;
   /** for the simulator alone; all rules hold where it is left out */
-  readonly rules?: Pick<ProtocolRules, "leaseFromFirstSending">;
+  readonly rules?: Pick<ProtocolRules, "leaseFromFirstSending" | "leaseAllowsForDrift">;
 }
 
 /** The fields of a request that a caller chooses; session, numbers and marks are the core's. */

@@ -131,26 +131,37 @@ export class TwinLink {
       socket.destroy();
       return;
     }
+    const proven = this.#opening.hold(socket, timeoutMs);
     const connection: Connection = new Connection(socket, established, {
-      message: (message) => this.#hear(message),
+      message: (message) => {
+        proven();
+        this.#hear(connection, message);
+      },
       closed: (error) => {
+        proven();
         if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedTwins++;
         if (this.#incoming !== connection) return;
         this.#incoming = null;
         this.#options.disconnected();
       },
     });
+  }
+
+  /** The newest connection that has said something is the twin's: it calls again when it has lost the one before. */
+  #adopt(connection: Connection): void {
+    if (this.#incoming === connection) return;
     const former = this.#incoming;
     this.#incoming = connection;
     former?.close();
   }
 
-  #hear(bytes: Buffer): void {
+  #hear(connection: Connection, bytes: Buffer): void {
     const message = decodeLink(bytes);
     if (message?.type !== "heartbeat") {
       this.#counters.malformedTwins++;
       return;
     }
+    this.#adopt(connection);
     this.#options.heard(message, roles[message.role] ?? null);
   }
 }

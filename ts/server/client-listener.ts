@@ -1,7 +1,7 @@
 /**
  * The client-facing server: accepts connections, hands their bytes to the engine and writes what it answers, once per
- * socket and turn. A client that does not read its answers is not read from either; one that leaves too much
- * unread is closed by the engine's limit.
+ * socket and turn. A client that does not read its answers is not read from either; one that leaves too much unread, or
+ * leaves it for too long, is closed.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine, Gateway } from "../engine/types.js";
@@ -29,18 +29,24 @@ export interface ClientListenerCounters {
   readonly refusedHandshakes: number;
   readonly refusedFull: number;
   readonly notGenuine: number;
+  /** clients closed because too many answers waited for them */
+  readonly closedUnread: number;
 }
 
-/** Unsent bytes of a socket from which on its client is not read any more. */
+/** Unsent bytes of a socket from which on its client is not read any more and its answers wait in the engine. */
 const PAUSE_ABOVE_BYTES = 256 * 1024;
+/** How long such a client may take to read them. */
+const UNREAD_TIMEOUT_MS = 10_000;
 
 export class ClientListener {
   readonly #options: ClientListenerOptions;
   readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
   readonly #opening = new HalfOpen();
+  /** Sockets that are not read until their client has read; each with the end of its time for that. */
+  readonly #stalled = new Map<Socket, NodeJS.Timeout>();
   readonly #dirty: Uint32Array;
-  readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0 };
+  readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0, closedUnread: 0 };
 
   constructor(options: ClientListenerOptions) {
     this.#options = options;
@@ -133,8 +139,15 @@ export class ClientListener {
     socket.on("data", (chunk: Buffer) => this.#take(client, socket, chunk));
     // A broken connection is an everyday event; "close" follows.
     socket.on("error", () => {});
-    socket.on("drain", () => socket.resume());
+    socket.on("drain", () => {
+      clearTimeout(this.#stalled.get(socket));
+      this.#stalled.delete(socket);
+      socket.resume();
+      this.#write(client, socket);
+    });
     socket.on("close", () => {
+      clearTimeout(this.#stalled.get(socket));
+      this.#stalled.delete(socket);
       this.#sockets.delete(client);
       gateway.removeClient(client);
     });
@@ -149,17 +162,37 @@ export class ClientListener {
       this.#options.received();
       return;
     }
-    if (intake === Intake.malformed) this.#counters.notGenuine++;
+    if (intake === Intake.malformed) {
+      this.#counters.notGenuine++;
+      socket.destroy();
+    } else {
+      this.#closeUnread(socket);
+    }
+  }
+
+  #closeUnread(socket: Socket): void {
+    if (!socket.destroyed) this.#counters.closedUnread++;
     socket.destroy();
   }
 
   #write(client: number, socket: Socket): void {
-    for (;;) {
-      const bytes = this.#options.gateway.takeClientOutput(client);
-      if (bytes === null) break;
+    const { gateway } = this.#options;
+    if (socket.destroyed) return;
+    if (gateway.clientClosed(client)) {
+      this.#closeUnread(socket);
+      return;
+    }
+    while (socket.writableLength <= PAUSE_ABOVE_BYTES) {
+      const bytes = gateway.takeClientOutput(client);
+      if (bytes === null) return;
       socket.write(bytes);
     }
-    if (this.#options.gateway.clientClosed(client)) socket.destroy();
-    if (socket.writableLength > PAUSE_ABOVE_BYTES) socket.pause();
+    socket.pause();
+    if (!this.#stalled.has(socket)) {
+      this.#stalled.set(
+        socket,
+        setTimeout(() => this.#closeUnread(socket), UNREAD_TIMEOUT_MS),
+      );
+    }
   }
 }

@@ -48,7 +48,7 @@ export class Alignment {
         const { checkpoint } = this.#term;
         return checkpoint?.position === position ? checkpoint.stateHash : null;
       },
-      unvotedSnapshots: !this.#term.rules.snapshotsVoted || this.#standsAlone(),
+      unvotedSnapshots: () => !this.#term.rules.snapshotsVoted || this.#isLastPair(peer, source),
     });
     this.#term.sendAll(peer.catchUp.begin(nowMs));
   }
@@ -66,9 +66,16 @@ export class Alignment {
     return this.#term.streaming().find((peer) => peer !== target && !target.failedSources.has(peer.id)) ?? null;
   }
 
-  /** Before service with two promises there is nobody to vote with; with three, the two that are close serve first. */
-  #standsAlone(): boolean {
-    return this.#term.phase === "syncing" && this.#term.choice?.valid.size === 2;
+  /**
+   * Whether nobody is left to vote with: before service with two promises (with three, the two that are close serve
+   * first), at any time when the third upstream is away or has lost its disk too.
+   */
+  #isLastPair(target: Peer, source: Peer): boolean {
+    if (this.#term.phase === "syncing" && this.#term.choice?.valid.size === 2) return true;
+    return upstreamIds.every((id) => {
+      const { phase } = this.#term.peers[id];
+      return id === target.id || id === source.id || phase === "down" || phase === "blank" || phase === "quarantined";
+    });
   }
 
   /** An upstream that streams has got on since it last said where its log ends. */
@@ -117,19 +124,40 @@ export class Alignment {
     // One of the two is at fault: which one shows when another source is tried.
     peer.failedSources.add(catchUp.source);
     if (this.#sourceFor(peer) !== null && this.#term.phase === "active") return this.bring(peer, nowMs);
+    const { choice, phase } = this.#term;
+    if (phase === "syncing" && choice?.valid.size === 3) {
+      // Before service there is one source. Two that it does not fit are right; one waits until the other two serve.
+      peer.phase = "promised";
+      const others = upstreamIds.filter((id) => id !== catchUp.source);
+      if (!others.every((id) => this.#term.peers[id].failedSources.has(catchUp.source))) return;
+      this.#term.distrust(this.#term.peers[catchUp.source]);
+      this.#term.alarm({ alarm: "no-common-history", upstream: catchUp.source });
+      return this.#term.renewSoon(nowMs);
+    }
     this.#term.distrust(peer);
     this.#term.alarm({ alarm: "no-common-history", upstream: peer.id });
   }
 
-  /** While an upstream waits for a snapshot that was voted on: orders a checkpoint, or tries again behind one. */
+  /**
+   * While an upstream waits for a snapshot that was voted on: orders a checkpoint, or tries again behind one. Before
+   * service it only tries again: the snapshot offered may have been meant for another upstream, further behind.
+   */
   awaitCheckpoint(peer: Peer, nowMs: number): void {
     const { catchUp } = peer;
-    if (catchUp?.wantsCheckpoint !== true || this.#term.phase !== "active") return;
-    if (this.#term.checkpoint !== null) return this.#term.sendAll(catchUp.advance(nowMs));
+    if (catchUp?.wantsCheckpoint !== true) return;
+    const { checkpoint } = this.#term;
+    const source = this.#term.peers[catchUp.source];
+    if (this.#isLastPair(peer, source)) return this.#term.sendAll(catchUp.advance(nowMs));
+    if (checkpoint !== null && checkpoint.position !== catchUp.triedCheckpoint) {
+      catchUp.triedCheckpoint = checkpoint.position;
+      return this.#term.sendAll(catchUp.advance(nowMs));
+    }
+    // None yet, or the source has made a snapshot of its own since: that one needs a checkpoint too.
     const askedAtMs = this.#term.checkpointAskedAtMs;
     if (askedAtMs !== null && nowMs - askedAtMs < this.#term.timing.suspectMs) return;
     this.#term.checkpointAskedAtMs = nowMs;
-    this.#term.actions.push({ type: "checkpoint" });
+    if (this.#term.phase === "active") this.#term.actions.push({ type: "checkpoint" });
+    else this.#term.sendAll(catchUp.advance(nowMs));
   }
 
   sync(peer: Peer, to: LogPoint, nowMs: number): void {
@@ -169,10 +197,7 @@ export class Alignment {
 
   #activate(choice: Choice, inStep: readonly Peer[], nowMs: number): void {
     const { promise } = choice;
-    if (!this.#term.founded) {
-      this.#term.founded = true;
-      this.#term.actions.push({ type: "founded" });
-    }
+    this.#term.knowFounded();
     this.#term.phase = "active";
     this.#term.clearAlarms();
     this.#term.ordering.activate(this.#term.epoch, promise.position, promise.digest, this.#term.members);
@@ -215,9 +240,18 @@ export class Alignment {
     }
   }
 
+  /** Its connection is there, but it answers nothing, not even a ping: the others must not wait for it. */
+  sourceIsSilent(nowMs: number): boolean {
+    const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
+    return source !== null && nowMs - source.lastHeardMs > this.#term.timing.suspectMs;
+  }
+
   canSync(): boolean {
     const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
-    const left = [...(this.#term.choice?.valid.keys() ?? [])].filter((id) => this.#term.peers[id].connected);
+    const left = [...(this.#term.choice?.valid.keys() ?? [])].filter((id) => {
+      const { connected, failedSources } = this.#term.peers[id];
+      return connected && (source === null || !failedSources.has(source.id));
+    });
     return source?.connected === true && left.length >= 2;
   }
 }

@@ -34,7 +34,7 @@ export interface CatchUpOptions {
    */
   stateHashAt(position: number): Uint8Array | null;
   /** Whether a snapshot without a voted hash may be taken: only where no second upstream could vote. */
-  readonly unvotedSnapshots: boolean;
+  unvotedSnapshots(): boolean;
 }
 
 type Stage =
@@ -61,6 +61,8 @@ export class CatchUp {
   fault: CatchUpFault | null = null;
   /** The source offers a snapshot that nobody has voted on: a checkpoint is needed before this goes on. */
   wantsCheckpoint = false;
+  /** The checkpoint that the last attempt was made with. */
+  triedCheckpoint = 0;
   readonly #options: CatchUpOptions;
   #stage: Stage;
   #backStep = 1;
@@ -154,7 +156,7 @@ export class CatchUp {
 
   #install(snapshot: LinkMessage & { type: "snapshot" }, nowMs: number): Outgoing[] {
     const voted = this.#options.stateHashAt(snapshot.position);
-    if (voted !== null || this.#options.unvotedSnapshots) {
+    if (voted !== null || this.#options.unvotedSnapshots()) {
       const stateHash = voted ?? new Uint8Array(32);
       return this.#deliver(nowMs, { ...snapshot, type: "install", stateHash });
     }

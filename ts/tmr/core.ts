@@ -148,6 +148,7 @@ export class TmrCore {
 
   peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
     this.#peer = { connected: true, role, heardAtMs: nowMs };
+    if (role === "active") this.#lead({ type: "founded" }, nowMs);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
     if (heartbeat.position > (this.#mark?.position ?? 0)) {
       this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };

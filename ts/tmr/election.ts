@@ -5,7 +5,7 @@
 import type { LinkMessageOf } from "../wire/link.js";
 import type { Alignment } from "./alignment.js";
 import { type Choice, choose, foundingMembers, sameBytes, type UpstreamId, upstreamIds, withMember } from "./choose.js";
-import { nextEpoch } from "./epoch.js";
+import { believable, nextEpoch } from "./epoch.js";
 import type { Peer } from "./peer.js";
 import type { Mark, Term } from "./term.js";
 
@@ -17,6 +17,8 @@ export class Election {
   /** Incarnations of blank upstreams known before this epoch was prepared: only these may be admitted by it (rule 8). */
   #admissible = new Map<UpstreamId, Uint8Array>();
   #graceUntilMs: number | null = null;
+  /** Whether the system was known to be founded when this epoch was prepared. */
+  #knewFounded = false;
 
   constructor(term: Term, alignment: Alignment) {
     this.#term = term;
@@ -26,12 +28,11 @@ export class Election {
   prepare(nowMs: number): void {
     if (this.#term.phase === "active") this.#term.actions.push({ type: "suspended", epoch: this.#term.epoch });
     this.#term.ordering.deactivate();
-    this.#term.epoch = nextEpoch(
-      this.#term.twin,
-      this.#term.epoch,
-      ...upstreamIds.map((id) => this.#term.peers[id].promised),
-    );
+    const { epoch: used, twin } = this.#term;
+    const promised = upstreamIds.map((id) => this.#term.peers[id].promised);
+    this.#term.epoch = nextEpoch(twin, used, ...believable(used, promised));
     this.#term.phase = "preparing";
+    this.#knewFounded = this.#term.founded;
     this.#term.choice = null;
     this.#graceUntilMs = null;
     this.#term.renewAtMs = null;
@@ -42,6 +43,7 @@ export class Election {
       const peer = this.#term.peers[id];
       if (peer.answer?.type === "blank" && peer.connected) this.#admissible.set(id, peer.answer.incarnation);
       peer.forget();
+      peer.failedSources.clear();
       if (peer.connected && peer.phase !== "quarantined") this.ask(peer, nowMs);
     }
   }
@@ -93,7 +95,7 @@ export class Election {
       this.#term.members = withMember(this.#term.members, peer.id, incarnation);
       return this.#alignment.bring(peer, nowMs);
     }
-    if (this.#term.streaming().length === 2) this.#term.renewSoon(nowMs);
+    if (this.#term.streaming().length === 2) this.#term.renewFor(peer, nowMs);
   }
 
   considerChoice(nowMs: number): void {
@@ -103,9 +105,9 @@ export class Election {
         return answer === null ? [] : [[id, answer] as const];
       }),
     );
-    if ([...answers.values()].every((answer) => answer.type === "blank") && answers.size === 3 && this.#term.founded) {
-      return this.#term.alarm({ alarm: "all-blank" });
-    }
+    const allBlank = answers.size === 3 && [...answers.values()].every((answer) => answer.type === "blank");
+    // Asked before this server knew, they may have answered before the other twin founded the system.
+    if (allBlank && this.#term.founded && this.#knewFounded) return this.#term.alarm({ alarm: "all-blank" });
     const founders = this.#term.founded ? null : foundingMembers(answers);
     if (founders !== null) return this.#found(founders, nowMs);
     const choice = choose(answers, this.#term.rules);

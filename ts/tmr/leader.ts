@@ -17,11 +17,15 @@ import { type LeaderAction, type LeaderEvent, type LeaderOptions, type LeaderPha
 
 /** How often one upstream is emptied by itself, in the life of this server. */
 const MAX_RESETS = 1;
+/** How long two voters that differ wait for a third one that is on its way, in suspect times. */
+const SPLIT_PATIENCE_SUSPECTS = 5;
 
 export class Leader {
   readonly #term: Term;
   readonly #alignment: Alignment;
   readonly #election: Election;
+  /** Two voters differ at this position, and a third one is awaited. */
+  #split: { readonly epoch: number; readonly position: number; readonly untilMs: number } | null = null;
 
   constructor(options: LeaderOptions) {
     this.#term = new Term(options);
@@ -67,6 +71,8 @@ export class Leader {
         return this.#election.prepare(nowMs);
       case "stop":
         return this.#term.leave("idle");
+      case "founded":
+        return this.#term.knowFounded();
       case "connected":
         return this.#connected(this.#term.peers[event.upstream], nowMs);
       case "disconnected":
@@ -78,13 +84,13 @@ export class Leader {
         this.#term.peers[event.upstream].lastHeardMs = nowMs;
         return;
       case "diverged":
+        this.#split = null;
         return this.#quarantine(this.#term.peers[event.upstream], event.position, nowMs);
       case "checkpointed":
         this.#term.checkpoint = { position: event.position, stateHash: Uint8Array.from(event.stateHash) };
         return;
       case "split":
-        this.#term.alarm({ alarm: "split", position: event.position });
-        return this.#term.leave("stopped");
+        return this.#splitAt(event.position, nowMs);
       case "missing":
         this.#term.alarm({ alarm: "answered-missing", position: event.position });
         return this.#term.leave("stopped");
@@ -194,9 +200,32 @@ export class Leader {
     this.#term.alarm({ alarm: "diverged", upstream: peer.id, position });
   }
 
+  /**
+   * Two voters differ and nothing is carried. A third upstream that is on its way decides which of them is odd; without
+   * one this is the end, and an operator's matter.
+   */
+  #splitAt(position: number, nowMs: number): void {
+    const untilMs = nowMs + SPLIT_PATIENCE_SUSPECTS * this.#term.timing.suspectMs;
+    this.#split ??= { epoch: this.#term.epoch, position, untilMs };
+    this.#considerSplit(nowMs);
+  }
+
+  #considerSplit(nowMs: number): void {
+    const split = this.#split;
+    if (split === null) return;
+    const ended = this.#term.phase !== "active" || this.#term.epoch !== split.epoch;
+    if (!ended && nowMs < split.untilMs && this.#term.thirdMayDecide()) return;
+    this.#split = null;
+    if (ended) return;
+    this.#term.alarm({ alarm: "split", position: split.position });
+    this.#term.leave("stopped");
+  }
+
   #tick(nowMs: number, eager: boolean): void {
+    this.#considerSplit(nowMs);
     for (const id of upstreamIds) this.#tickPeer(this.#term.peers[id], nowMs, eager);
     if (this.#term.phase === "preparing") this.#election.considerChoice(nowMs);
+    if (this.#term.phase === "syncing" && this.#alignment.sourceIsSilent(nowMs)) this.#term.renewSoon(nowMs);
     if (this.#term.renewAtMs !== null && nowMs >= this.#term.renewAtMs && this.#term.leading())
       this.#election.prepare(nowMs);
   }
@@ -263,6 +292,6 @@ export class Leader {
   /** An upstream bound to a higher epoch whose leader is gone is won back by a still higher one. */
   #reclaim(peer: Peer, nowMs: number): void {
     if (this.#term.phase === "active" && peer.leaderSilentMs > 5 * this.#term.timing.suspectMs)
-      this.#term.renewSoon(nowMs);
+      this.#term.renewFor(peer, nowMs);
   }
 }

@@ -46,6 +46,9 @@ export class Peer {
   readonly failedSources = new Set<UpstreamId>();
   /** The incarnation whose answers differed: nothing of it counts any more (rule 11). */
   distrusted: Uint8Array | null = null;
+  /** New epochs that were taken for its sake lately, and when the next one may be. */
+  renewals = 0;
+  renewAgainAtMs = 0;
   /** How often it was told to empty its store. */
   resets = 0;
 

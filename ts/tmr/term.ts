@@ -8,7 +8,7 @@ import { allRules, type ProtocolRules } from "../wire/rules.js";
 import type { LogPoint, Outgoing } from "./catch-up.js";
 import { type Choice, memberOf, type UpstreamId, upstreamIds } from "./choose.js";
 import type { Twin } from "./epoch.js";
-import { Peer } from "./peer.js";
+import { Peer, type PeerPhase } from "./peer.js";
 
 export type LeaderOrdering = Pick<
   Ordering,
@@ -37,6 +37,8 @@ export interface Mark extends LogPoint {
 export type LeaderEvent =
   | { readonly type: "lead"; readonly mark: Mark | null }
   | { readonly type: "stop" }
+  /** The other twin leads: the system has been founded. */
+  | { readonly type: "founded" }
   | { readonly type: "connected"; readonly upstream: UpstreamId }
   | { readonly type: "disconnected"; readonly upstream: UpstreamId }
   | { readonly type: "message"; readonly upstream: UpstreamId; readonly message: LinkMessage }
@@ -72,6 +74,10 @@ export type LeaderAction =
   | ({ readonly type: "alarm" } & LeaderAlarm);
 
 export type LeaderPhase = "idle" | "preparing" | "syncing" | "active" | "fenced" | "stopped";
+
+/** Pause after a new epoch for the sake of one upstream, in suspect times; doubled each time up to the most. */
+const RENEW_PAUSE_SUSPECTS = 5;
+const MAX_RENEW_PAUSE_MS = 60_000;
 
 export class Term {
   readonly peers: Readonly<Record<UpstreamId, Peer>> = { 1: new Peer(1), 2: new Peer(2), 3: new Peer(3) };
@@ -124,9 +130,35 @@ export class Term {
     peer.distrusted = Uint8Array.from(incarnation);
   }
 
+  /** Blank disks are a loss from now on, not a beginning. */
+  knowFounded(): void {
+    if (this.founded) return;
+    this.founded = true;
+    this.actions.push({ type: "founded" });
+  }
+
+  /** Whether a third upstream votes, or is about to. */
+  thirdMayDecide(): boolean {
+    const voters = new Set<PeerPhase>(["streaming", "asked", "promised", "catching-up", "syncing"]);
+    return upstreamIds.every((id) => this.peers[id].connected && voters.has(this.peers[id].phase));
+  }
+
   /** Takes a new epoch at the next tick. */
   renewSoon(nowMs: number): void {
     this.renewAtMs ??= nowMs;
+  }
+
+  /**
+   * Takes a new epoch for the sake of one upstream: at once, but ever more rarely when it did not help. An upstream that
+   * lies, or whose disk fails again and again, must not keep the other two from serving.
+   */
+  renewFor(peer: Peer, nowMs: number): void {
+    if (nowMs < peer.renewAgainAtMs) return;
+    if (nowMs > peer.renewAgainAtMs + MAX_RENEW_PAUSE_MS) peer.renewals = 0;
+    const pauseMs = RENEW_PAUSE_SUSPECTS * this.timing.suspectMs * 2 ** peer.renewals;
+    peer.renewAgainAtMs = nowMs + Math.min(pauseMs, MAX_RENEW_PAUSE_MS);
+    peer.renewals++;
+    this.renewSoon(nowMs);
   }
 
   /** Another epoch may cut what was behind it. */

@@ -11,6 +11,9 @@ export interface ConnectionHandlers {
   closed(error: Error | null): void;
 }
 
+/** How long a peer may take to read what was sent before the connection was closed. */
+const LINGER_MS = 1_000;
+
 export class Connection {
   readonly remoteStaticKey: Buffer | null;
   readonly #socket: Socket;
@@ -55,11 +58,18 @@ export class Connection {
     else this.#socket.write(frames);
   }
 
-  /** Closes after what was sent has been written. */
+  /** Closes after what was sent has been written, within a second. */
   close(): void {
     if (this.#closed) return;
     this.#socket.end();
     this.#finish(null);
+  }
+
+  /** A peer that reads nothing must not keep the socket and what waits in it. */
+  #endSoon(): void {
+    const late = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#socket.once("close", () => clearTimeout(late));
+    this.#socket.destroySoon();
   }
 
   #receive(chunk: Buffer): void {
@@ -79,7 +89,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#session.close();
-    if (error === null) this.#socket.destroySoon();
+    if (error === null && !this.#socket.destroyed) this.#endSoon();
     else this.#socket.destroy();
     this.#handlers.closed(error);
   }

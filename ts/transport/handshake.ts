@@ -41,6 +41,7 @@ export interface RespondOptions {
 
 const MAX_HANDSHAKE_FRAME_BYTES = 1024;
 const patternCodes = { NK: 1, IK: 2 } as const;
+const CLOSED = "connection closed during the handshake";
 
 function prologueOf(pattern: HandshakePattern, purpose: Purpose): Buffer {
   return Buffer.from(`tmr-server/1 ${pattern} ${purpose}`, "ascii");
@@ -59,6 +60,8 @@ function framed(...parts: readonly Uint8Array[]): Buffer {
  * frame is lost. Rejects when the socket ends, the frame is too long, or the time is over.
  */
 function readFrame(socket: Socket, timeoutMs: number): Promise<{ frame: Buffer; rest: Buffer }> {
+  // It may have closed while the handshake was computed: nobody listened then, and nothing is said again.
+  if (socket.destroyed) return Promise.reject(new Error(CLOSED));
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const finish = (error: Error | null, value?: { frame: Buffer; rest: Buffer }) => {
@@ -68,7 +71,7 @@ function readFrame(socket: Socket, timeoutMs: number): Promise<{ frame: Buffer; 
       socket.off("error", onError);
       socket.pause();
       if (value !== undefined) resolve(value);
-      else reject(error ?? new Error("connection closed during the handshake"));
+      else reject(error ?? new Error(CLOSED));
     };
     const onData = (chunk: Buffer) => {
       received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
@@ -129,6 +132,8 @@ export function initiate(socket: Socket, engine: Engine, options: InitiateOption
     if ((await handshake.read(answer.frame)) === null) {
       throw new TmrError("ERR_TMR_PROTOCOL", "the server's handshake answer does not fit its public key");
     }
+    // Whoever gets the socket now would wait for a close that has been.
+    if (socket.destroyed) throw new TmrError("ERR_TMR_CONNECT", CLOSED);
     return {
       session: handshake.split(options.maxMessageBytes),
       rest: answer.rest,

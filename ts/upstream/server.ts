@@ -84,6 +84,7 @@ class UpstreamServer implements RunningUpstream {
     refusedHandshakes: 0,
     refusedFull: 0,
     malformedPackets: 0,
+    closedUnread: 0,
     lostStores: 0,
   };
   readonly #startedAtMs = performance.now();
@@ -222,30 +223,52 @@ class UpstreamServer implements RunningUpstream {
   }
 
   #openLink(socket: Socket, established: Established): void {
-    // A TMR server that connects again and again leaves dead links behind: the oldest gives way.
-    if (this.#links.size >= MAX_LINKS) this.#links.values().next().value?.connection.close();
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const link = this.#nextLink++;
     const server = this.#serverOf(established.remoteStaticKey) ?? "unknown";
+    const proven = this.#opening.hold(socket, HANDSHAKE_TIMEOUT_MS);
+    let link = 0;
     const connection = new Connection(socket, established, {
-      message: (message) => this.#takeLink(link, connection, message),
+      message: (message) => {
+        if (link === 0) {
+          proven();
+          link = this.#addLink(connection, server);
+        }
+        this.#takeLink(link, connection, message);
+      },
       closed: (error) => {
+        proven();
+        if (link === 0) {
+          if (!this.#stopped) this.#counters.refusedHandshakes++;
+          return;
+        }
+        this.#countMalformed(error);
         this.#links.delete(link);
         this.#open.replica.disconnected(link);
         this.#log.info({ server, link, reason: error?.message ?? "closed" }, "TMR server disconnected");
       },
     });
+  }
+
+  #addLink(connection: Connection, server: string): number {
+    // A TMR server that connects again and again leaves dead links behind: the oldest gives way.
+    if (this.#links.size >= MAX_LINKS) this.#links.values().next().value?.connection.close();
+    const link = this.#nextLink++;
     this.#links.set(link, { connection, server });
     this.#counters.links++;
     this.#open.replica.connected(link);
     this.#log.info({ server, link }, "TMR server connected");
+    return link;
+  }
+
+  #countMalformed(error: Error | null): void {
+    if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedPackets++;
   }
 
   #takeLink(link: number, connection: Connection, message: Buffer): void {
     try {
       const replies = this.#open.replica.receive(message, link, performance.now(), Date.now());
       for (const reply of replies) connection.send(reply);
-      if (connection.bufferedBytes > MAX_LINK_UNSENT_BYTES) connection.close();
+      if (connection.bufferedBytes > MAX_LINK_UNSENT_BYTES) this.#closeUnread(connection);
     } catch (error) {
       this.#failed(error);
     }
@@ -256,7 +279,7 @@ class UpstreamServer implements RunningUpstream {
       message: (message) => this.#takeClient(connection, message),
       closed: (error) => {
         this.#clients.delete(connection);
-        if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedPackets++;
+        this.#countMalformed(error);
       },
     });
     socket.setTimeout(CLIENT_IDLE_MS, () => connection.close());
@@ -268,7 +291,13 @@ class UpstreamServer implements RunningUpstream {
     const packets = this.#direct.answer(message);
     if (packets === null) this.#counters.malformedPackets++;
     for (const packet of packets ?? []) connection.send(packet);
-    if (packets === null || connection.bufferedBytes > MAX_CLIENT_UNSENT_BYTES) connection.close();
+    if (packets === null) connection.close();
+    else if (connection.bufferedBytes > MAX_CLIENT_UNSENT_BYTES) this.#closeUnread(connection);
+  }
+
+  #closeUnread(connection: Connection): void {
+    if (!connection.closed) this.#counters.closedUnread++;
+    connection.close();
   }
 
   // ---- faults ----------------------------------------------------------------------------------------------------

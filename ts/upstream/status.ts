@@ -20,12 +20,14 @@ export interface UpstreamCounters {
   readonly links: number;
   /** clients without a key accepted since the start */
   readonly clients: number;
-  /** connections that did not finish the handshake or were not admitted */
+  /** connections that did not finish the handshake or were not admitted, or were nothing but a handshake played again */
   readonly refusedHandshakes: number;
   /** connections closed at once because too many were open */
   readonly refusedFull: number;
   /** connections closed for bytes that are not genuine, or for a packet that is not one */
   readonly malformedPackets: number;
+  /** connections closed because too many answers waited for the peer to read them */
+  readonly closedUnread: number;
   /** messages of a TMR server that are none */
   readonly malformed: number;
   /** messages that no honest TMR server sends */

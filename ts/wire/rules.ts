@@ -33,6 +33,8 @@ export interface ProtocolRules {
   readonly calendarMedian: boolean;
   /** 10: a client counts its lease from the first sending of the request that was answered */
   readonly leaseFromFirstSending: boolean;
+  /** 10: a client gives its lease up a little early, since clocks differ in rate */
+  readonly leaseAllowsForDrift: boolean;
   /** 11: another upstream's state is taken over only with the hash that two upstreams voted for it */
   readonly snapshotsVoted: boolean;
   /** 12: log time stands still while there is no quorum */
@@ -58,6 +60,7 @@ export const allRules: ProtocolRules = Object.freeze({
   logTimeContinues: true,
   calendarMedian: true,
   leaseFromFirstSending: true,
+  leaseAllowsForDrift: true,
   snapshotsVoted: true,
   timeNeedsQuorum: true,
   marksChecked: true,
