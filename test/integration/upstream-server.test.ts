@@ -57,7 +57,10 @@ describe("upstream server", () => {
     const { incarnation } = await peer.expect({ type: "prepare", epoch: 2 }, "blank");
     const members = Buffer.concat([incarnation, Buffer.alloc(16, 2), Buffer.alloc(16, 3)]);
     await peer.expect({ type: "found", epoch: 2, members }, "promise");
-    await peer.expect({ type: "sync", epoch: 2, members, position: 0, digest: folder.genesisDigest }, "synced");
+    await peer.expect(
+      { type: "sync", stamp: Buffer.alloc(32), epoch: 2, members, position: 0, digest: folder.genesisDigest },
+      "synced",
+    );
   }
 
   function next(previous: Entry | null, more: Partial<BatchOptions> = {}): Entry {

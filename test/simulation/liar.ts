@@ -11,7 +11,7 @@ import { RequestField } from "../../ts/wire/request.js";
 import { RESULT_BYTES, ResultField } from "../../ts/wire/result.js";
 import { VOTE_HEADER_BYTES, VoteField } from "../../ts/wire/vote.js";
 import type { Random } from "./random.js";
-import { FIRM, sha256, signingKeys } from "./system.js";
+import { FIRM, genesisHash, sha256, signingKeys } from "./system.js";
 import type { UpstreamNode } from "./upstream-node.js";
 
 /**
@@ -21,10 +21,20 @@ import type { UpstreamNode } from "./upstream-node.js";
  * - `statement` invented licenses, in its own name and in another's
  * - `stale` an earlier reply instead of the present one
  * - `snapshot` another state in the snapshot that it gives to others
+ * - `newer` a promise that claims a sync by a later leader than it had, and hides the end of its log behind that
  * - `longer` a promise with an invented batch at the end of its log, and everything that goes with it
  */
-export type Lie = "results" | "entries" | "shorter" | "statement" | "stale" | "snapshot" | "longer";
-export const lies: readonly Lie[] = ["results", "entries", "shorter", "statement", "stale", "snapshot", "longer"];
+export type Lie = "results" | "entries" | "shorter" | "statement" | "stale" | "snapshot" | "newer" | "longer";
+export const lies: readonly Lie[] = [
+  "results",
+  "entries",
+  "shorter",
+  "statement",
+  "stale",
+  "snapshot",
+  "newer",
+  "longer",
+];
 
 const KEPT = 20;
 /** Where ts/license/snapshot.ts writes the state digest, and the length of the check at the end. */
@@ -71,6 +81,8 @@ export class Liar {
         return this.random.pick(this.#past);
       case "snapshot":
         return this.#snapshot(reply);
+      case "newer":
+        return this.#newer(reply);
       case "longer":
         return this.#longer(reply);
       default:
@@ -100,6 +112,12 @@ export class Liar {
     batch.writeUInt32LE(this.random.int(1, 9), at);
     batch[BATCH_HEADER_BYTES + RequestField.session] = this.random.int(0, 256);
     return encodeLink({ ...message, batches });
+  }
+
+  #newer(reply: Buffer): Buffer {
+    const promise = decodeLink(reply);
+    if (promise?.type !== "promise" || promise.position === 0) return reply;
+    return encodeLink({ ...promise, logEpoch: promise.epoch - 1, position: 0, digest: genesisHash });
   }
 
   #shorter(reply: Buffer): Buffer {

@@ -1,10 +1,12 @@
 /** A TMR server of the simulation: the production core and orderer, driven as ts/tmr/server.ts drives them. */
+
 import { type Intake, type Orderer, Intake as Outcome } from "../../ts/engine/types.js";
 import { TmrError } from "../../ts/errors.js";
 import type { TwinRole } from "../../ts/failover/twin.js";
 import { roleNumber } from "../../ts/failover/twin-link.js";
 import { type CoreEvent, TmrCore } from "../../ts/tmr/core.js";
 import type { ServerRecord } from "../../ts/tmr/server-state.js";
+import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import { decodeLink, encodeLink, type LinkMessage } from "../../ts/wire/link.js";
 import { MessageField, MessageType } from "../../ts/wire/message.js";
 import { mutantOrderer } from "./mutant-orderer.js";
@@ -116,6 +118,7 @@ export class ServerNode extends Process {
       peerAddress: `tmr${1 - this.twin}`,
       rules: this.world.rules,
       verifyMac: (batch) => engine.verifyBatchMac(batch, TWIN_KEY),
+      stamps: new SyncStamps(TWIN_KEY),
       ports: {
         send: (upstream, message) => this.#send(upstream, message),
         durably: (change) => this.#durably(change),

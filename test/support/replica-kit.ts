@@ -253,7 +253,10 @@ export class Bench {
 
   sync(epoch: number, entry: Entry | null, as: Uint8Array = founders): LinkMessageOf<"synced"> {
     const digest = entry?.digest ?? genesisDigest;
-    return this.expect({ type: "sync", epoch, members: as, position: entry?.position ?? 0, digest }, "synced");
+    return this.expect(
+      { type: "sync", stamp: Buffer.alloc(32), epoch, members: as, position: entry?.position ?? 0, digest },
+      "synced",
+    );
   }
 
   /** Founded and synced under epoch 1 with `entries` appended. */

@@ -1,6 +1,8 @@
 /** Acts out the stories of test/scenarios/leader: the production leader on an ordering that only records its calls. */
+
 import type { UpstreamId } from "../../ts/tmr/choose.js";
 import { Leader } from "../../ts/tmr/leader.js";
+import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import type { LeaderAction, LeaderEvent, LeaderOrdering } from "../../ts/tmr/term.js";
 import type { LinkMessage } from "../../ts/wire/link.js";
 import { disk, memberNames, members, Names } from "./scenario-names.js";
@@ -75,6 +77,7 @@ class RecordedOrdering implements LeaderOrdering {
 export class LeaderStage implements Stage {
   readonly #names = new Names();
   readonly #ordering = new RecordedOrdering(this.#names);
+  readonly #stamps = new SyncStamps(Buffer.alloc(32));
   #leader: Leader | null = null;
   #nowMs = 0;
 
@@ -111,6 +114,7 @@ export class LeaderStage implements Stage {
       founded,
       timing: TIMING,
       burstBytes: BURST_BYTES,
+      stamps: this.#stamps,
       verifyMac: (batch) => !Buffer.from(batch).toString("utf8").endsWith("!"),
     });
     this.#leader = leader;
@@ -225,7 +229,8 @@ export class LeaderStage implements Stage {
         const log = { logEpoch: number("logEpoch"), position: number("position"), digest: digest() };
         const member = members(words.field("members") ?? "1a,2a,3a");
         const stateDigest = new Uint8Array(32);
-        return { type: "promise", epoch, incarnation, members: member, stateDigest, ...log, ...times };
+        const stamp = words.skip("unstamped") ? stateDigest : this.#stamps.make(log.logEpoch, upstream, member);
+        return { type: "promise", epoch, incarnation, members: member, stamp, stateDigest, ...log, ...times };
       }
       case "is":
         if (words.skip("blank")) return { type: "blank", epoch, incarnation };

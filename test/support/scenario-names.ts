@@ -84,6 +84,7 @@ export class Names {
       case "stateDigest":
       case "totalBytes":
       case "known":
+      case "stamp":
         return null;
       case "silentMs":
         return value === 0xffff_ffff ? "leader never heard" : `leader silent ${String(value)}ms`;

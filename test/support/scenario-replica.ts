@@ -169,6 +169,7 @@ export class ReplicaStage implements Stage {
           type: "sync",
           epoch,
           members: members(words.field("members") ?? "1a,2a,3a"),
+          stamp: Buffer.alloc(32, 7),
           position: words.numberField("position"),
           digest: digest(),
         };

@@ -3,6 +3,7 @@
  * and three upstreams (the production replica) in one small world. Every message takes one millisecond; only what goes
  * wrong is in the story.
  */
+
 import type { TwinRole } from "../../ts/failover/twin.js";
 import { roleNumber } from "../../ts/failover/twin-link.js";
 import { MemoryStore } from "../../ts/store/memory-store.js";
@@ -10,6 +11,7 @@ import type { UpstreamId } from "../../ts/tmr/choose.js";
 import { type CoreEvent, TmrCore } from "../../ts/tmr/core.js";
 import type { Twin } from "../../ts/tmr/epoch.js";
 import type { ServerRecord } from "../../ts/tmr/server-state.js";
+import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import { Replica } from "../../ts/upstream/replica.js";
 import { encodeLink, type LinkMessageOf } from "../../ts/wire/link.js";
 import { IdleOrdering } from "./idle-ordering.js";
@@ -228,6 +230,7 @@ class World {
       minTimeoutMs: 5_000,
       peerAddress: `twin ${1 - twin}`,
       verifyMac: () => true,
+      stamps: new SyncStamps(Buffer.alloc(32)),
       ports: {
         send: (upstream, message) => this.#send(twin, upstream, encodeLink(message)),
         durably: (change) => {

@@ -41,11 +41,17 @@ export async function inFolder(test: (folder: string) => void | Promise<void>): 
 
 /** Everything a store says, for comparing two of them. */
 export function contentOf(store: ReplicaStore): unknown {
-  const { incarnation, members, statementDigest, ...rest } = store.meta();
+  const { incarnation, members, stamp, statementDigest, ...rest } = store.meta();
   const hex = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString("hex"));
   const snapshot = store.snapshot();
   return {
-    meta: { ...rest, incarnation: hex(incarnation), members: hex(members), statementDigest: hex(statementDigest) },
+    meta: {
+      ...rest,
+      incarnation: hex(incarnation),
+      members: hex(members),
+      stamp: hex(stamp),
+      statementDigest: hex(statementDigest),
+    },
     first: store.firstPosition,
     last: store.lastPosition,
     lastDigest: hex(store.lastDigest()),

@@ -19,6 +19,7 @@ function promise(
       epoch: 9,
       incarnation: incarnation(own),
       members: change.members ?? MEMBERS,
+      stamp: new Uint8Array(32),
       logEpoch,
       position,
       digest: new Uint8Array(32).fill(change.digest ?? position),

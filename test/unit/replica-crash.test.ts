@@ -32,7 +32,14 @@ function script(): Buffer[] {
   const at = ({ position, digest }: Entry) => ({ position, digest });
   const control: (LinkMessage | Entry)[] = [
     { type: "found", epoch: 1, members: founders },
-    { type: "sync", epoch: 1, members: founders, position: 0, digest: sha256(Buffer.from("a system for tests")) },
+    {
+      type: "sync",
+      stamp: Buffer.alloc(32),
+      epoch: 1,
+      members: founders,
+      position: 0,
+      digest: sha256(Buffer.from("a system for tests")),
+    },
     ...first,
     { type: "prepare", epoch: 4 },
     {
@@ -42,7 +49,7 @@ function script(): Buffer[] {
       afterDigest: first[3]?.digest as Buffer,
       batches: chosen.map((e) => e.batch),
     },
-    { type: "sync", epoch: 4, members: founders, ...at(last) },
+    { type: "sync", stamp: Buffer.alloc(32), epoch: 4, members: founders, ...at(last) },
     batchAfter(last, { epoch: 4 }),
     { type: "prepare", epoch: 5 },
     {
@@ -54,7 +61,7 @@ function script(): Buffer[] {
       offset: 0,
       bytes: snapshot,
     },
-    { type: "sync", epoch: 5, members: founders, ...at(end) },
+    { type: "sync", stamp: Buffer.alloc(32), epoch: 5, members: founders, ...at(end) },
     ...chain(end, 3, { epoch: 5 }),
   ];
   return control.map((step) => ("batch" in step ? appendOf(step) : encodeLink(step)));
@@ -136,7 +143,14 @@ describe("replica: holding statements (rule 9)", () => {
     assert.equal(offered(bench.raw(ping(0))), null);
     assert.equal(offered(bench.raw(found)), null);
     const digest = bench.replica.digest;
-    const sync = encodeLink({ type: "sync", epoch: 1, members: founders, position: 0, digest });
+    const sync = encodeLink({
+      type: "sync",
+      stamp: Buffer.alloc(32),
+      epoch: 1,
+      members: founders,
+      position: 0,
+      digest,
+    });
     const first = offered(bench.raw(sync));
     assert.ok(first !== null);
     assert.equal(first.version, 1);

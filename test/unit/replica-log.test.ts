@@ -184,7 +184,7 @@ describe("replica: adopting a chosen log (rules 3 and 8)", () => {
 
   it("does not sync to a point that is not in its log", () => {
     const bench = promised();
-    const sync = { type: "sync", epoch: 5, members: founders } as const;
+    const sync = { type: "sync", stamp: Buffer.alloc(32), epoch: 5, members: founders } as const;
     behind(bench.send({ ...sync, position: 7, digest: chosen[3]?.digest as Buffer }));
     behind(bench.send({ ...sync, position: 4, digest: chosen[0]?.digest as Buffer }));
     assert.equal(bench.replica.meta().logEpoch, 1);
@@ -354,7 +354,16 @@ describe("replica: snapshots", () => {
         bytes,
       }),
     );
-    behind(bench.send({ type: "sync", epoch: 4, members: founders, position: 0, digest: genesisDigest }));
+    behind(
+      bench.send({
+        type: "sync",
+        stamp: Buffer.alloc(32),
+        epoch: 4,
+        members: founders,
+        position: 0,
+        digest: genesisDigest,
+      }),
+    );
     behind(bench.send(extend(4, null, chain(null, 2, { epoch: 2 }))));
     assert.equal(bench.replica.position, 6);
   });

@@ -68,7 +68,14 @@ function system() {
     const position = nodes[0]?.replica.position ?? 0;
     for (const node of nodes) {
       node.control(first ? { type: "found", epoch, members: founders } : { type: "prepare", epoch });
-      for (const reply of node.control({ type: "sync", epoch, members: founders, position, digest })) {
+      for (const reply of node.control({
+        type: "sync",
+        stamp: Buffer.alloc(32),
+        epoch,
+        members: founders,
+        position,
+        digest,
+      })) {
         const message = decodeLink(reply);
         if (message?.type === "holding") holdings.push([node.upstream, Buffer.from(message.statement)]);
         else assert.equal(message?.type, "synced");

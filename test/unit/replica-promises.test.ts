@@ -53,7 +53,7 @@ describe("replica: promises (rules 1 and 8)", () => {
         offset: 0,
         bytes: Buffer.alloc(1),
       },
-      { type: "sync", epoch: 3, members: founders, position: 1, digest },
+      { type: "sync", stamp: Buffer.alloc(32), epoch: 3, members: founders, position: 1, digest },
     ];
     for (const message of late) assert.equal(bench.expect(message, "refused").promised, 4, message.type);
     assert.equal(bench.append(second as never)?.type, "refused");
@@ -73,7 +73,17 @@ describe("replica: promises (rules 1 and 8)", () => {
 
   it("says nothing to messages of an epoch that it never promised", () => {
     const bench = new Bench().active();
-    assert.equal(bench.send({ type: "sync", epoch: 9, members: founders, position: 0, digest: genesisDigest }), null);
+    assert.equal(
+      bench.send({
+        type: "sync",
+        stamp: Buffer.alloc(32),
+        epoch: 9,
+        members: founders,
+        position: 0,
+        digest: genesisDigest,
+      }),
+      null,
+    );
     assert.equal(bench.append(batchAfter(null, { epoch: 9 })), null);
     assert.equal(bench.replica.counters().unexpected, 2);
     assert.equal(bench.replica.meta().promised, 1);
@@ -96,7 +106,13 @@ describe("replica: promises (rules 1 and 8)", () => {
     const end = entries[2];
     const batches = entries.map((entry) => entry.batch);
     bench.expect({ type: "extend", epoch: 6, after: 0, afterDigest: genesisDigest, batches }, "extended");
-    const sync = { type: "sync", epoch: 6, position: 3, digest: end?.digest as Buffer } as const;
+    const sync = {
+      type: "sync",
+      stamp: Buffer.alloc(32),
+      epoch: 6,
+      position: 3,
+      digest: end?.digest as Buffer,
+    } as const;
     bench.expect({ ...sync, members: founders }, "blank");
     assert.equal(bench.expect({ type: "prepare", epoch: 8 }, "blank").epoch, 8);
     assert.equal(bench.replica.meta().blank, true);
@@ -121,7 +137,10 @@ describe("replica: promises (rules 1 and 8)", () => {
     const bench = new Bench().active();
     bench.expect({ type: "prepare", epoch: 5 }, "promise");
     const replaced = members(stranger, incarnationOf(2), incarnationOf(3));
-    bench.expect({ type: "sync", epoch: 5, members: replaced, position: 0, digest: genesisDigest }, "blank");
+    bench.expect(
+      { type: "sync", stamp: Buffer.alloc(32), epoch: 5, members: replaced, position: 0, digest: genesisDigest },
+      "blank",
+    );
     assert.equal(bench.replica.meta().logEpoch, 1);
   });
 });

@@ -14,7 +14,7 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY CHECK (id = 1),
     upstream INTEGER NOT NULL, genesis BLOB NOT NULL,
     promised INTEGER NOT NULL, log_epoch INTEGER NOT NULL, incarnation BLOB NOT NULL, blank INTEGER NOT NULL,
-    members BLOB NOT NULL, statement_version INTEGER NOT NULL, statement_digest BLOB, seal BLOB NOT NULL);
+    members BLOB NOT NULL, stamp BLOB NOT NULL, statement_version INTEGER NOT NULL, statement_digest BLOB, seal BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS base (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, digest BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY, digest BLOB NOT NULL, batch BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS snapshot (

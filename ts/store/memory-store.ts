@@ -37,6 +37,7 @@ function copyMeta(meta: ReplicaMeta): ReplicaMeta {
     ...meta,
     incarnation: Uint8Array.from(meta.incarnation),
     members: Uint8Array.from(meta.members),
+    stamp: Uint8Array.from(meta.stamp),
     statementDigest: meta.statementDigest === null ? null : Uint8Array.from(meta.statementDigest),
   };
 }
@@ -57,6 +58,7 @@ export class MemoryStore implements ReplicaStore {
         incarnation: options.incarnation,
         blank: true,
         members: new Uint8Array(48),
+        stamp: new Uint8Array(32),
         statementVersion: 0,
         statementDigest: null,
       }),

@@ -41,6 +41,7 @@ interface MetaRow {
   incarnation: Buffer;
   blank: number;
   members: Buffer;
+  stamp: Buffer;
   statement_version: number;
   statement_digest: Buffer | null;
   seal: Buffer;
@@ -77,6 +78,7 @@ function metaSeal(row: Omit<MetaRow, "seal">): Buffer {
         hex(row.incarnation),
         row.blank,
         hex(row.members),
+        hex(row.stamp),
         row.statement_version,
         hex(row.statement_digest),
       ]),
@@ -94,7 +96,7 @@ function statementsOf(db: Connection) {
     meta: db.prepare<[], MetaRow>("SELECT * FROM meta"),
     putMeta: db.prepare<[Omit<MetaRow, "id">]>(
       `INSERT OR REPLACE INTO meta VALUES (1, @upstream, @genesis, @promised, @log_epoch, @incarnation, @blank, @members,
-       @statement_version, @statement_digest, @seal)`,
+       @stamp, @statement_version, @statement_digest, @seal)`,
     ),
     base: db.prepare<[], DigestRow>("SELECT position, digest FROM base"),
     putBase: db.prepare<[number, Uint8Array]>("INSERT OR REPLACE INTO base VALUES (1, ?, ?)"),
@@ -305,6 +307,7 @@ export class SqliteStore implements ReplicaStore {
       incarnation: Buffer.from(meta.incarnation),
       blank: meta.blank ? 1 : 0,
       members: Buffer.from(meta.members),
+      stamp: Buffer.from(meta.stamp),
       statement_version: meta.statementVersion,
       statement_digest: meta.statementDigest === null ? null : Buffer.from(meta.statementDigest),
     };
@@ -337,6 +340,7 @@ export class SqliteStore implements ReplicaStore {
       incarnation: row.incarnation,
       blank: row.blank === 1,
       members: row.members,
+      stamp: row.stamp,
       statementVersion: row.statement_version,
       statementDigest: row.statement_digest,
     };
@@ -380,6 +384,7 @@ export class SqliteStore implements ReplicaStore {
       incarnation: Uint8Array.from(incarnation),
       blank: true,
       members: new Uint8Array(48),
+      stamp: new Uint8Array(32),
       statementVersion: 0,
       statementDigest: null,
     };

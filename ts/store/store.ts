@@ -17,6 +17,8 @@ export interface ReplicaMeta {
   readonly blank: boolean;
   /** 48 bytes: three incarnations as of the last sync, zero before */
   readonly members: Uint8Array;
+  /** 32 bytes that came with that sync: the twins' word for logEpoch and members, zero before */
+  readonly stamp: Uint8Array;
   /** version of the last holding statement made here, 0 = none */
   readonly statementVersion: number;
   /** SHA-256 of that statement's payload */

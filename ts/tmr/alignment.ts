@@ -169,6 +169,7 @@ export class Alignment {
       type: "sync",
       epoch: this.#term.epoch,
       members: this.#term.members,
+      stamp: this.#term.stamps.make(this.#term.epoch, peer.id, this.#term.members),
       position: to.position,
       digest: to.digest,
     });

@@ -16,6 +16,7 @@ import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
 import { Proposals } from "./proposals.js";
 import type { ServerRecord } from "./server-state.js";
+import type { SyncStamps } from "./sync-stamps.js";
 import type { LeaderAction, LeaderAlarm, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
 
@@ -55,6 +56,7 @@ export interface TmrCoreOptions {
   /** where clients find the other twin; told to them when this one is not active */
   readonly peerAddress: string;
   verifyMac(batch: Uint8Array): boolean;
+  readonly stamps: Pick<SyncStamps, "make" | "fits">;
   /** All of them, but in a simulation that shows what happens without one. */
   readonly rules?: ProtocolRules;
 }
@@ -97,6 +99,7 @@ export class TmrCore {
       twin: options.twin,
       ordering: options.ordering,
       verifyMac: (batch) => options.verifyMac(batch),
+      stamps: options.stamps,
       highestUsedEpoch: options.record.highestUsedEpoch,
       founded: options.record.founded,
       timing: options.timing,

@@ -62,6 +62,11 @@ export class Election {
       peer.phase = "quarantined";
       return;
     }
+    // Left out with the rule in a simulation: then logEpoch is not the one that was stamped.
+    if (this.#term.rules.restamp && !this.#term.stamps.fits(promise, peer.id)) {
+      this.#term.distrust(peer, promise.incarnation);
+      return this.#term.alarm({ alarm: "forged-promise", upstream: peer.id });
+    }
     peer.answer = { type: "promise", promise };
     peer.waitingSinceMs = null;
     peer.phase = "promised";

@@ -13,6 +13,7 @@ import { type UpstreamId, upstreamIds } from "./choose.js";
 import { type CoreEvent, TmrCore } from "./core.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
+import { SyncStamps } from "./sync-stamps.js";
 import { UpstreamLink } from "./upstream-link.js";
 
 export interface ServerDependencies {
@@ -173,6 +174,7 @@ class TmrServer implements RunningServer {
       minTimeoutMs: session.minTimeoutMs,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
+      stamps: new SyncStamps(keys.twinKey),
       ports: {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
         durably: (change) => this.#durably(change),

@@ -9,6 +9,7 @@ import type { LogPoint, Outgoing } from "./catch-up.js";
 import { type Choice, memberOf, type UpstreamId, upstreamIds } from "./choose.js";
 import type { Twin } from "./epoch.js";
 import { Peer, type PeerPhase } from "./peer.js";
+import type { SyncStamps } from "./sync-stamps.js";
 
 export type LeaderOrdering = Pick<
   Ordering,
@@ -19,6 +20,7 @@ export interface LeaderOptions {
   readonly twin: Twin;
   readonly ordering: LeaderOrdering;
   verifyMac(batch: Uint8Array): boolean;
+  readonly stamps: Pick<SyncStamps, "make" | "fits">;
   /** The highest epoch this server ever used, from its durable record. */
   readonly highestUsedEpoch: number;
   /** True once this server knows that the system has run: blank disks are then a loss, not a beginning. */
@@ -58,7 +60,8 @@ export type LeaderAlarm =
   | { readonly alarm: "all-blank" }
   | { readonly alarm: "forged-entry"; readonly upstream: UpstreamId }
   | { readonly alarm: "no-common-history"; readonly upstream: UpstreamId }
-  | { readonly alarm: "void-promise"; readonly upstream: UpstreamId };
+  | { readonly alarm: "void-promise"; readonly upstream: UpstreamId }
+  | { readonly alarm: "forged-promise"; readonly upstream: UpstreamId };
 
 export type LeaderAction =
   /** Must be durable before any later action of the list is done. */
@@ -85,6 +88,7 @@ export class Term {
   readonly ordering: LeaderOrdering;
   readonly timing: LeaderOptions["timing"];
   readonly rules: ProtocolRules;
+  readonly stamps: LeaderOptions["stamps"];
   phase: LeaderPhase = "idle";
   /** In use, or the last one used. */
   epoch: number;
@@ -105,6 +109,7 @@ export class Term {
     this.ordering = options.ordering;
     this.timing = options.timing;
     this.rules = options.rules ?? allRules;
+    this.stamps = options.stamps;
     this.epoch = options.highestUsedEpoch;
     this.founded = options.founded;
   }

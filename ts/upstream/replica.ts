@@ -187,7 +187,7 @@ export class Replica {
   }
 
   #promise(epoch: number, clockMs: number): Reply {
-    const { incarnation, members, logEpoch: stamped } = this.#store.meta();
+    const { incarnation, members, stamp, logEpoch: stamped } = this.#store.meta();
     const logEpoch = this.#rules.restamp ? stamped : (this.#log.lastEpoch ?? stamped);
     const { stateDigest, logMs, calendarMs } = this.#log.state;
     const { position, digest, start } = this.#log;
@@ -196,6 +196,7 @@ export class Replica {
       epoch,
       incarnation,
       members,
+      stamp,
       logEpoch,
       position,
       digest,
@@ -293,7 +294,7 @@ export class Replica {
     }
   }
 
-  #sync({ epoch, members, position, digest }: LinkMessageOf<"sync">): Reply {
+  #sync({ epoch, members, stamp, position, digest }: LinkMessageOf<"sync">): Reply {
     const { logEpoch, incarnation } = this.#store.meta();
     if (!this.#isMember(members)) return this.#blank(epoch);
     if (!equal(this.#log.digestAt(position), digest)) return this.#behind(epoch);
@@ -301,7 +302,12 @@ export class Replica {
     if (logEpoch !== epoch) {
       if (!this.#log.canCut(position)) return this.#behind(epoch);
       this.#log.cut(position);
-      this.#store.writeMeta({ logEpoch: epoch, members: Uint8Array.from(members), blank: false });
+      this.#store.writeMeta({
+        logEpoch: epoch,
+        members: Uint8Array.from(members),
+        stamp: Uint8Array.from(stamp),
+        blank: false,
+      });
       this.#intake.clear();
       this.#holding.announce();
     }

@@ -24,6 +24,8 @@ const layouts = {
     epoch: "u64",
     incarnation: "bytes16",
     members: "bytes48",
+    /** as it came with the Sync that set logEpoch and members; zero before the first */
+    stamp: "bytes32",
     logEpoch: "u64",
     position: "u64",
     digest: "bytes32",
@@ -69,7 +71,7 @@ const layouts = {
     bytes: "bytes",
   },
   /** The chosen log is complete up to (position, digest): stamp logEpoch and members (rule 3). */
-  sync: { epoch: "u64", members: "bytes48", position: "u64", digest: "bytes32" },
+  sync: { epoch: "u64", members: "bytes48", stamp: "bytes32", position: "u64", digest: "bytes32" },
   synced: { epoch: "u64", incarnation: "bytes16", position: "u64", digest: "bytes32" },
   /** An append, extend or sync does not fit the log, which ends at (position, digest). */
   behind: { epoch: "u64", logEpoch: "u64", position: "u64", digest: "bytes32" },
