@@ -54,9 +54,9 @@ describe("upstream server", () => {
 
   /** Founds the system with this upstream's real incarnation and syncs it under epoch 2. */
   async function founded(peer: Peer): Promise<void> {
-    const { incarnation } = await peer.expect({ type: "prepare", epoch: 2 }, "blank");
+    const { incarnation } = await peer.expect({ type: "prepare", epoch: 2, ask: 1 }, "blank");
     const members = Buffer.concat([incarnation, Buffer.alloc(16, 2), Buffer.alloc(16, 3)]);
-    await peer.expect({ type: "found", epoch: 2, members }, "promise");
+    await peer.expect({ type: "found", epoch: 2, ask: 1, members }, "promise");
     await peer.expect(
       { type: "sync", stamp: Buffer.alloc(32), epoch: 2, members, position: 0, digest: folder.genesisDigest },
       "synced",
@@ -107,12 +107,12 @@ describe("upstream server", () => {
     await founded(peer);
     const first = next(null);
     const vote = (await peer.ask(appendOf(first))) as DecodedVote;
-    await peer.expect({ type: "prepare", epoch: 5 }, "promise");
+    await peer.expect({ type: "prepare", epoch: 5, ask: 1 }, "promise");
     await before.stop();
     const after = await run();
     const again = await link(after.address, folder.server(1).keys.noise);
-    assert.equal((await again.expect({ type: "prepare", epoch: 4 }, "refused")).promised, 5);
-    const promise = await again.expect({ type: "prepare", epoch: 7 }, "promise");
+    assert.equal((await again.expect({ type: "prepare", epoch: 4, ask: 1 }, "refused")).promised, 5);
+    const promise = await again.expect({ type: "prepare", epoch: 7, ask: 1 }, "promise");
     assert.deepEqual([promise.logEpoch, promise.position], [2, 1]);
     assert.deepEqual(promise.digest, first.digest);
     assert.deepEqual(promise.stateDigest, vote.stateDigest);
@@ -268,7 +268,7 @@ describe("upstream server", () => {
         const upstream = start();
         const peer = await link(await upstream.address);
         if (voted === null) await founded(peer);
-        const { position } = await peer.expect({ type: "prepare", epoch: 2 }, "promise");
+        const { position } = await peer.expect({ type: "prepare", epoch: 2, ask: 1 }, "promise");
         // What was under way when it died may be there or not; what it voted for must be.
         assert.ok(position === (voted?.position ?? 0) || position === previous?.position);
         if (position !== previous?.position) previous = voted;

@@ -102,7 +102,7 @@ describe("a running system that is sent bad messages", function () {
       "half a header": packet.subarray(0, 8),
       nothing: Buffer.alloc(0),
       results: altered((bytes) => bytes.writeUInt8(MessageType.results, MessageField.type)),
-      "a message between servers": encodeLink({ type: "prepare", epoch: 1_000 }),
+      "a message between servers": encodeLink({ type: "prepare", epoch: 1_000, ask: 1 }),
     };
 
     it(`closes on a packet that is none: ${Object.keys(malformed).join(", ")}`, async () => {
@@ -162,7 +162,12 @@ describe("a running system that is sent bad messages", function () {
       const up = await counted(plant.ports.twin, async () => {
         const before = (await plant.ports.twin.counters())["malformedTwins"] ?? 0;
         const peer = await shakeHands(plant.ports.twin);
-        const messages = [randomBytes(50), encodeLink({ type: "prepare", epoch: 1 }), Buffer.alloc(0), requestPacket()];
+        const messages = [
+          randomBytes(50),
+          encodeLink({ type: "prepare", epoch: 1, ask: 1 }),
+          Buffer.alloc(0),
+          requestPacket(),
+        ];
         for (const message of messages) peer.send(message);
         // A chunk is opened as a whole or not at all: so the garbage must not arrive together with them.
         await until("the messages are passed over", async () =>

@@ -15,7 +15,7 @@ import { Process } from "./process.js";
 import { engine, TWIN_KEY, type UpstreamId, upstreamIds } from "./system.js";
 import type { World } from "./world.js";
 
-const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping"];
+const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping", "stopped"];
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
 
@@ -33,7 +33,7 @@ export class ServerNode extends Process {
   core!: TmrCore;
   orderer!: Orderer;
   /** The durable record: the only thing that a TMR server keeps. */
-  record: ServerRecord = { highestUsedEpoch: 0, founded: false };
+  record: ServerRecord = { highestUsedEpoch: 0, founded: false, forgiven: 0 };
   /** How the next durable write fails, once. */
   nextFault: "before" | "after" | null = null;
   readonly #links = new Map<UpstreamId, { end: End | null; retryMs: number }>();

@@ -247,7 +247,7 @@ export class Bench {
   }
 
   found(epoch = 1): this {
-    this.expect({ type: "found", epoch, members: founders }, "promise");
+    this.expect({ type: "found", epoch, ask: 1, members: founders }, "promise");
     return this;
   }
 

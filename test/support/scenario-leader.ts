@@ -4,6 +4,8 @@ import type { UpstreamId } from "../../ts/tmr/choose.js";
 import { Leader } from "../../ts/tmr/leader.js";
 import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import type { LeaderAction, LeaderEvent, LeaderOrdering } from "../../ts/tmr/term.js";
+import { BATCH_HEADER_BYTES, BatchField } from "../../ts/wire/batch.js";
+import { putU64 } from "../../ts/wire/bytes.js";
 import type { LinkMessage } from "../../ts/wire/link.js";
 import { disk, memberNames, members, Names } from "./scenario-names.js";
 import { type Stage, Words } from "./scenario-text.js";
@@ -80,6 +82,7 @@ export class LeaderStage implements Stage {
   readonly #stamps = new SyncStamps(Buffer.alloc(32));
   #leader: Leader | null = null;
   #nowMs = 0;
+  #refusal: string | null = null;
 
   act(event: string): string[] {
     const words = new Words(event);
@@ -97,6 +100,8 @@ export class LeaderStage implements Stage {
     words.end();
     this.#ordering.calls = [];
     const actions = events.flatMap((each) => leader.step(each, atMs));
+    if (this.#refusal !== null) this.#ordering.calls.push(`is not done: ${this.#refusal}`);
+    this.#refusal = null;
     return [...this.#ordering.calls, ...this.#inWords(actions), this.#state(leader)];
   }
 
@@ -112,6 +117,7 @@ export class LeaderStage implements Stage {
       ordering: this.#ordering,
       highestUsedEpoch: active ? epoch - 2 : epoch,
       founded,
+      forgiven: 0,
       timing: TIMING,
       burstBytes: BURST_BYTES,
       stamps: this.#stamps,
@@ -150,6 +156,16 @@ export class LeaderStage implements Stage {
         return [{ type: "lead", mark: words.skip("mark") ? this.#mark(words) : null }];
       case "stop":
         return [{ type: "stop" }];
+      case "resume":
+        return [{ type: "resume" }];
+      case "loss":
+        this.#leader?.forgive(words.demand("up", "to").number());
+        return [];
+      case "admit":
+        return this.#admission(words);
+      case "twin":
+        words.demand("distrusts");
+        return [{ type: "distrusted", incarnations: members(words.take()) }];
       case "engine":
         return this.#engineEvent(words);
       case "upstream":
@@ -164,6 +180,13 @@ export class LeaderStage implements Stage {
       default:
         throw new Error(`nobody is called ${subject}`);
     }
+  }
+
+  /** Only what the leader allows, as an operator would be told. */
+  #admission(words: Words): LeaderEvent[] {
+    const which = words.skip("all") ? "all" : (words.demand("upstream").number() as UpstreamId);
+    this.#refusal = this.#leader?.whyNotAdmit(which) ?? null;
+    return this.#refusal === null ? [{ type: "admit", which }] : [];
   }
 
   #mark(words: Words) {
@@ -230,7 +253,8 @@ export class LeaderStage implements Stage {
         const member = members(words.field("members") ?? "1a,2a,3a");
         const stateDigest = new Uint8Array(32);
         const stamp = words.skip("unstamped") ? stateDigest : this.#stamps.make(log.logEpoch, upstream, member);
-        return { type: "promise", epoch, incarnation, members: member, stamp, stateDigest, ...log, ...times };
+        const ask = this.#leader?.peers[upstream].ask ?? 0;
+        return { type: "promise", epoch, ask, incarnation, members: member, stamp, stateDigest, ...log, ...times };
       }
       case "is":
         if (words.skip("blank")) return { type: "blank", epoch, incarnation };
@@ -275,8 +299,19 @@ export class LeaderStage implements Stage {
     }
     const after = words.demand("entries").numberField("after");
     const list = words.field("batches") ?? "none";
-    const batches = list === "none" ? [] : list.split(",").map((name) => Buffer.from(name));
+    const batches = list === "none" ? [] : list.split(",").map((name) => this.#batch(name));
     return { type: "entries", epoch, after, position: words.numberField("end", after + batches.length), batches };
+  }
+
+  /** `A15`, or `A15(4:14/15/0)`: of epoch 4, when the upstreams had acknowledged 14, 15 and nothing. */
+  #batch(name: string): Buffer {
+    const marks = /\((\d+):(\d+)\/(\d+)\/(\d+)\)$/.exec(name)?.slice(1).map(Number);
+    if (marks === undefined) return Buffer.from(name);
+    const batch = Buffer.alloc(BATCH_HEADER_BYTES);
+    putU64(batch, BatchField.epoch, marks[0] ?? 0);
+    for (const upstream of upstreams) putU64(batch, BatchField.acknowledged + 8 * (upstream - 1), marks[upstream] ?? 0);
+    this.#names.nameBatch(name, batch);
+    return batch;
   }
 
   // ---- what came of it ---------------------------------------------------------------------------------------------
@@ -313,6 +348,8 @@ export class LeaderStage implements Stage {
         return `says: epoch ${action.epoch} is suspended`;
       case "checkpoint":
         return "orders a checkpoint";
+      case "stopped":
+        return "says: stopped";
       case "fenced":
         return `says: fenced, ${action.promised} is promised`;
       case "alarm": {

@@ -56,6 +56,10 @@ export class Names {
     return this.#ofDigest.get(hex) ?? hex.slice(0, 8);
   }
 
+  nameBatch(name: string, batch: Uint8Array): void {
+    this.#ofBatch.set(Buffer.from(batch).toString("hex"), name);
+  }
+
   batchName(bytes: Uint8Array): string {
     return this.#ofBatch.get(Buffer.from(bytes).toString("hex")) ?? Buffer.from(bytes).toString("utf8");
   }
@@ -77,6 +81,7 @@ export class Names {
   ): string | null {
     switch (field) {
       case "type":
+      case "ask":
       case "maxBytes":
       case "clockMs":
       case "calendarMs":

@@ -144,9 +144,9 @@ export class ReplicaStage implements Stage {
     const digest = () => this.#names.digest(words.field("digest") ?? "genesis");
     switch (verb) {
       case "prepares":
-        return { type: "prepare", epoch };
+        return { type: "prepare", epoch, ask: 1 };
       case "founds":
-        return { type: "found", epoch, members: members(words.field("members") ?? "") };
+        return { type: "found", epoch, ask: 1, members: members(words.field("members") ?? "") };
       case "probes":
         return { type: "probe", epoch, position: words.numberField("position") };
       case "fetches":

@@ -203,7 +203,7 @@ class World {
   #server(twin: Twin): Server {
     return {
       twin,
-      record: { highestUsedEpoch: 0, founded: false },
+      record: { highestUsedEpoch: 0, founded: false, forgiven: 0 },
       core: this.#core(twin),
       up: false,
       frozen: false,
@@ -225,7 +225,7 @@ class World {
     return new TmrCore({
       twin,
       ordering: new IdleOrdering(),
-      record: this.servers?.[twin].record ?? { highestUsedEpoch: 0, founded: false },
+      record: this.servers?.[twin].record ?? { highestUsedEpoch: 0, founded: false, forgiven: 0 },
       timing: TIMING,
       minTimeoutMs: 5_000,
       peerAddress: `twin ${1 - twin}`,
@@ -285,6 +285,8 @@ function inWords(event: CoreEvent): string {
       return "knows that the system is founded";
     case "taking-over":
       return event.reason === "told" ? "takes over: it was told to" : "takes over: nobody leads";
+    case "loss-accepted":
+      return `was told to accept a loss: ${event.which}`;
     case "alarm":
       return `alarm: ${event.alarm}`;
     default:

@@ -16,6 +16,7 @@ function promise(
     type: "promise",
     promise: {
       type: "promise",
+      ask: 1,
       epoch: 9,
       incarnation: incarnation(own),
       members: change.members ?? MEMBERS,

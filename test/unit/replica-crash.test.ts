@@ -23,7 +23,7 @@ function script(): Buffer[] {
   const chosen = chain(first[3] as Entry, 3, { epoch: 3 });
   const last = chosen[2] as Entry;
   const donor = new Bench({ upstream: 2 }).active();
-  donor.expect({ type: "prepare", epoch: 5 }, "promise");
+  donor.expect({ type: "prepare", epoch: 5, ask: 1 }, "promise");
   const later = chain(last, 4, { epoch: 3 });
   const batches = [...first.slice(0, 4), ...chosen, ...later].map(({ batch }) => batch);
   donor.expect({ type: "extend", epoch: 5, after: 0, afterDigest: donor.replica.digest, batches }, "extended");
@@ -31,7 +31,7 @@ function script(): Buffer[] {
   const end = later[3] as Entry;
   const at = ({ position, digest }: Entry) => ({ position, digest });
   const control: (LinkMessage | Entry)[] = [
-    { type: "found", epoch: 1, members: founders },
+    { type: "found", epoch: 1, ask: 1, members: founders },
     {
       type: "sync",
       stamp: Buffer.alloc(32),
@@ -41,7 +41,7 @@ function script(): Buffer[] {
       digest: sha256(Buffer.from("a system for tests")),
     },
     ...first,
-    { type: "prepare", epoch: 4 },
+    { type: "prepare", epoch: 4, ask: 1 },
     {
       type: "extend",
       epoch: 4,
@@ -51,7 +51,7 @@ function script(): Buffer[] {
     },
     { type: "sync", stamp: Buffer.alloc(32), epoch: 4, members: founders, ...at(last) },
     batchAfter(last, { epoch: 4 }),
-    { type: "prepare", epoch: 5 },
+    { type: "prepare", epoch: 5, ask: 1 },
     {
       type: "install",
       epoch: 5,
@@ -136,7 +136,7 @@ describe("replica: holding statements (rule 9)", () => {
   }
 
   const ping = (epoch: number) => encodeLink({ type: "ping", epoch });
-  const found = encodeLink({ type: "found", epoch: 1, members: founders });
+  const found = encodeLink({ type: "found", epoch: 1, ask: 1, members: founders });
 
   it("are offered to the leader after Sync, once a second, until they are in the log", () => {
     const { bench } = started(item(1));

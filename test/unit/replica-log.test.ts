@@ -113,7 +113,7 @@ describe("replica: adopting a chosen log (rules 3 and 8)", () => {
 
   function promised(): Bench {
     const bench = new Bench().active([...old, ...tail]);
-    bench.expect({ type: "prepare", epoch: 5 }, "promise");
+    bench.expect({ type: "prepare", epoch: 5, ask: 1 }, "promise");
     return bench;
   }
 
@@ -134,7 +134,7 @@ describe("replica: adopting a chosen log (rules 3 and 8)", () => {
     assert.deepEqual(synced.incarnation, incarnationOf(1));
     assert.equal(bench.replica.meta().logEpoch, 5);
     const whole = new Bench().active();
-    whole.expect({ type: "prepare", epoch: 5 }, "promise");
+    whole.expect({ type: "prepare", epoch: 5, ask: 1 }, "promise");
     whole.expect(extend(5, null, [...old, ...chosen]), "extended");
     assert.deepEqual(bench.replica.state.stateDigest, whole.replica.state.stateDigest);
     assert.deepEqual(vote(bench.append(batchAfter(chosen[3] as Entry, { epoch: 5 }))).position, 8);
@@ -157,7 +157,7 @@ describe("replica: adopting a chosen log (rules 3 and 8)", () => {
     const answer = bench.expect(extend(5, null, log.slice(0, 2)), "extended");
     assert.deepEqual([answer.position, answer.digest], [2, log[1]?.digest]);
     bench.restart();
-    const promise = bench.expect({ type: "prepare", epoch: 7 }, "promise");
+    const promise = bench.expect({ type: "prepare", epoch: 7, ask: 1 }, "promise");
     assert.deepEqual([promise.logEpoch, promise.position, promise.digest], [1, 6, tail[2]?.digest]);
   });
 
@@ -206,7 +206,7 @@ describe("replica: adopting a chosen log (rules 3 and 8)", () => {
     const changed = members(incarnationOf(1), incarnationOf(2, 1), incarnationOf(3));
     bench.sync(5, tail[2] as Entry, changed);
     bench.restart();
-    assert.deepEqual(Buffer.from(bench.expect({ type: "prepare", epoch: 6 }, "promise").members), changed);
+    assert.deepEqual(Buffer.from(bench.expect({ type: "prepare", epoch: 6, ask: 1 }, "promise").members), changed);
   });
 });
 
@@ -247,7 +247,7 @@ describe("replica: snapshots", () => {
       entries.push(entry);
       vote(bench.append(entry));
     }
-    bench.expect({ type: "prepare", epoch: 3 }, "promise");
+    bench.expect({ type: "prepare", epoch: 3, ask: 1 }, "promise");
     const blank = new Bench({ upstream: 2, life: 1 });
     let offset = 0;
     let after = 0;
@@ -325,7 +325,7 @@ describe("replica: snapshots", () => {
 
     it("needs none when its log has that position", () => {
       const bench = new Bench().active(entries);
-      bench.expect({ type: "prepare", epoch: 4 }, "promise");
+      bench.expect({ type: "prepare", epoch: 4, ask: 1 }, "promise");
       const answer = bench.expect(part(0, half), "extended");
       assert.deepEqual([answer.position, answer.offset], [12, 0]);
       assert.equal(bench.store.snapshotInfo(), null);
@@ -338,7 +338,7 @@ describe("replica: snapshots", () => {
     const bench = new Bench().active(entries);
     bench.store.writeSnapshot(6, entries[5]?.digest as Buffer, bench.replica.state.snapshot(), 6);
     bench.restart();
-    bench.expect({ type: "prepare", epoch: 4 }, "promise");
+    bench.expect({ type: "prepare", epoch: 4, ask: 1 }, "promise");
     const bytes = Buffer.from(donor.replica.state.snapshot());
     const digest = entries[3]?.digest as Buffer;
     const totalBytes = bytes.length;

@@ -67,7 +67,7 @@ function system() {
     const digest = nodes[0]?.replica.digest as Buffer;
     const position = nodes[0]?.replica.position ?? 0;
     for (const node of nodes) {
-      node.control(first ? { type: "found", epoch, members: founders } : { type: "prepare", epoch });
+      node.control(first ? { type: "found", epoch, ask: 1, members: founders } : { type: "prepare", epoch, ask: 1 });
       for (const reply of node.control({
         type: "sync",
         stamp: Buffer.alloc(32),

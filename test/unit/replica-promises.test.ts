@@ -18,7 +18,7 @@ const stranger = incarnationOf(9);
 describe("replica: promises (rules 1 and 8)", () => {
   it("promises a higher epoch once and for all, durably", () => {
     const bench = new Bench().active(chain(null, 3, { epoch: 1 }));
-    const promise = bench.expect({ type: "prepare", epoch: 7 }, "promise");
+    const promise = bench.expect({ type: "prepare", epoch: 7, ask: 1 }, "promise");
     assert.equal(promise.epoch, 7);
     assert.equal(promise.logEpoch, 1);
     assert.equal(promise.position, 3);
@@ -28,18 +28,18 @@ describe("replica: promises (rules 1 and 8)", () => {
     assert.deepEqual(promise.incarnation, incarnationOf(1));
     assert.deepEqual(promise.members, founders);
     bench.restart();
-    assert.equal(bench.expect({ type: "prepare", epoch: 6 }, "refused").promised, 7);
-    assert.equal(bench.expect({ type: "prepare", epoch: 7 }, "promise").epoch, 7);
+    assert.equal(bench.expect({ type: "prepare", epoch: 6, ask: 1 }, "refused").promised, 7);
+    assert.equal(bench.expect({ type: "prepare", epoch: 7, ask: 1 }, "promise").epoch, 7);
   });
 
   it("accepts nothing of a lower epoch after a promise", () => {
     const [first, second] = chain(null, 2, { epoch: 1 });
     const bench = new Bench().active([first as never]);
-    bench.expect({ type: "prepare", epoch: 4 }, "promise");
+    bench.expect({ type: "prepare", epoch: 4, ask: 1 }, "promise");
     const digest = first?.digest as Buffer;
     const late: LinkMessage[] = [
-      { type: "prepare", epoch: 3 },
-      { type: "found", epoch: 3, members: founders },
+      { type: "prepare", epoch: 3, ask: 1 },
+      { type: "found", epoch: 3, ask: 1, members: founders },
       { type: "probe", epoch: 3, position: 1 },
       { type: "fetch", epoch: 3, after: 0, offset: 0, maxBytes: 100 },
       { type: "extend", epoch: 3, after: 1, afterDigest: digest, batches: [] },
@@ -63,7 +63,7 @@ describe("replica: promises (rules 1 and 8)", () => {
   it("does not take an append of a promised epoch before that epoch's Sync", () => {
     const [first, second] = chain(null, 2, { epoch: 1 });
     const bench = new Bench().active([first as never]);
-    bench.expect({ type: "prepare", epoch: 4 }, "promise");
+    bench.expect({ type: "prepare", epoch: 4, ask: 1 }, "promise");
     const answer = bench.append(batchAfter(first as never, { epoch: 4 }));
     assert.equal(answer?.type, "behind");
     assert.equal(answer?.type === "behind" && answer.logEpoch, 1);
@@ -91,7 +91,7 @@ describe("replica: promises (rules 1 and 8)", () => {
 
   it("neither promises nor votes while blank", () => {
     const bench = new Bench();
-    const blank = bench.expect({ type: "prepare", epoch: 5 }, "blank");
+    const blank = bench.expect({ type: "prepare", epoch: 5, ask: 1 }, "blank");
     assert.deepEqual(blank.incarnation, incarnationOf(1));
     assert.equal(bench.replica.meta().promised, 0);
     assert.equal(bench.append(batchAfter(null, { epoch: 5 }))?.type, "blank");
@@ -114,7 +114,7 @@ describe("replica: promises (rules 1 and 8)", () => {
       digest: end?.digest as Buffer,
     } as const;
     bench.expect({ ...sync, members: founders }, "blank");
-    assert.equal(bench.expect({ type: "prepare", epoch: 8 }, "blank").epoch, 8);
+    assert.equal(bench.expect({ type: "prepare", epoch: 8, ask: 1 }, "blank").epoch, 8);
     assert.equal(bench.replica.meta().blank, true);
     const admitted = members(incarnationOf(1, 1), incarnationOf(2), incarnationOf(3));
     bench.expect({ ...sync, epoch: 8, members: admitted }, "synced");
@@ -135,7 +135,7 @@ describe("replica: promises (rules 1 and 8)", () => {
 
   it("refuses to sync a store whose place was given to another incarnation", () => {
     const bench = new Bench().active();
-    bench.expect({ type: "prepare", epoch: 5 }, "promise");
+    bench.expect({ type: "prepare", epoch: 5, ask: 1 }, "promise");
     const replaced = members(stranger, incarnationOf(2), incarnationOf(3));
     bench.expect(
       { type: "sync", stamp: Buffer.alloc(32), epoch: 5, members: replaced, position: 0, digest: genesisDigest },
@@ -148,7 +148,7 @@ describe("replica: promises (rules 1 and 8)", () => {
 describe("replica: founding (rule 8)", () => {
   it("becomes a member when its own incarnation stands at its place", () => {
     const bench = new Bench({ upstream: 2 });
-    const promise = bench.expect({ type: "found", epoch: 3, members: founders }, "promise");
+    const promise = bench.expect({ type: "found", epoch: 3, ask: 1, members: founders }, "promise");
     assert.deepEqual([promise.logEpoch, promise.position], [0, 0]);
     assert.deepEqual(promise.digest, genesisDigest);
     assert.deepEqual(promise.members, founders);
@@ -159,23 +159,23 @@ describe("replica: founding (rule 8)", () => {
   it("stays blank under members that name another incarnation for it", () => {
     const bench = new Bench({ upstream: 2 });
     const wrong = members(incarnationOf(1), incarnationOf(3), incarnationOf(2));
-    bench.expect({ type: "found", epoch: 3, members: wrong }, "blank");
+    bench.expect({ type: "found", epoch: 3, ask: 1, members: wrong }, "blank");
     assert.equal(bench.replica.meta().promised, 0);
   });
 
   it("goes on with an interrupted founding: the same members under a later epoch are a promise", () => {
     const bench = new Bench().found(3);
     bench.restart();
-    assert.equal(bench.expect({ type: "found", epoch: 3, members: founders }, "promise").epoch, 3);
-    assert.equal(bench.expect({ type: "found", epoch: 8, members: founders }, "promise").epoch, 8);
-    assert.equal(bench.expect({ type: "found", epoch: 5, members: founders }, "refused").promised, 8);
+    assert.equal(bench.expect({ type: "found", epoch: 3, ask: 1, members: founders }, "promise").epoch, 3);
+    assert.equal(bench.expect({ type: "found", epoch: 8, ask: 1, members: founders }, "promise").epoch, 8);
+    assert.equal(bench.expect({ type: "found", epoch: 5, ask: 1, members: founders }, "refused").promised, 8);
     assert.deepEqual(bench.sync(8, null).digest, genesisDigest);
   });
 
   it("says nothing to a founding with other members once it is founded", () => {
     const bench = new Bench().found(3);
     const other = members(incarnationOf(1), stranger, incarnationOf(3));
-    assert.equal(bench.send({ type: "found", epoch: 9, members: other }), null);
+    assert.equal(bench.send({ type: "found", epoch: 9, ask: 1, members: other }), null);
     assert.equal(bench.replica.meta().promised, 3);
   });
 
@@ -184,7 +184,7 @@ describe("replica: founding (rule 8)", () => {
     const [first] = chain(null, 1, { epoch: 1 });
     const batches = [first?.batch as Buffer];
     bench.expect({ type: "extend", epoch: 4, after: 0, afterDigest: genesisDigest, batches }, "extended");
-    bench.expect({ type: "found", epoch: 9, members: founders }, "blank");
+    bench.expect({ type: "found", epoch: 9, ask: 1, members: founders }, "blank");
     assert.equal(bench.replica.meta().blank, true);
   });
 });
@@ -214,7 +214,7 @@ describe("replica: pings", () => {
   it("counts only the link that speaks for the promised epoch as the leader's", () => {
     const bench = new Bench().found(3);
     bench.replica.connected(2);
-    bench.send({ type: "prepare", epoch: 6 }, 2);
+    bench.send({ type: "prepare", epoch: 6, ask: 1 }, 2);
     bench.replica.disconnected(2);
     assert.equal(bench.expect({ type: "ping", epoch: 0 }, "pong").leaderConnected, 0);
   });

@@ -14,13 +14,13 @@ describe("the durable record of a TMR server", () => {
   const file = () => join(dir, "server-state.json");
 
   it("is that of a new server in an empty folder", () => {
-    assert.deepEqual(new ServerState(dir).record, { highestUsedEpoch: 0, founded: false });
+    assert.deepEqual(new ServerState(dir).record, { highestUsedEpoch: 0, founded: false, forgiven: 0 });
   });
 
   it("is found again, readable by its owner only", () => {
     new ServerState(dir).update({ highestUsedEpoch: 14 });
-    new ServerState(dir).update({ founded: true });
-    assert.deepEqual(new ServerState(dir).record, { highestUsedEpoch: 14, founded: true });
+    new ServerState(dir).update({ founded: true, forgiven: 0 });
+    assert.deepEqual(new ServerState(dir).record, { highestUsedEpoch: 14, founded: true, forgiven: 0 });
     assert.equal(statSync(file()).mode & 0o777, 0o600);
   });
 

@@ -8,6 +8,7 @@ const members = Buffer.alloc(48, 1);
 function promise(change: Partial<LinkMessageOf<"promise">> = {}): LinkMessageOf<"promise"> {
   return {
     type: "promise",
+    ask: 1,
     epoch: 8,
     incarnation: Buffer.alloc(16, 1),
     members,

@@ -15,7 +15,7 @@ import type { TwinRole } from "./twin.js";
 
 export type Heartbeat = LinkMessageOf<"heartbeat">;
 
-const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping"];
+const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping", "stopped"];
 
 /** The wire number of a role. */
 export function roleNumber(role: TwinRole): number {

@@ -5,7 +5,8 @@
  * cable between the twins alone moves nothing.
  */
 
-export type TwinRole = "passive" | "taking-over" | "active" | "stopping";
+/** `stopped`: found something that an operator has to look at; it serves again after that. */
+export type TwinRole = "passive" | "taking-over" | "active" | "stopping" | "stopped";
 
 /** What one upstream says of the leader of the epoch that it has promised. */
 export interface Witness {
@@ -73,6 +74,7 @@ export class TwinMachine {
       case "taking-over":
         return 4 * suspectMs;
       case "stopping":
+      case "stopped":
         return 0;
       case "passive":
       case null:

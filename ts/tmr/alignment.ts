@@ -8,6 +8,10 @@ import { type Choice, sameBytes, upstreamIds } from "./choose.js";
 import type { Peer } from "./peer.js";
 import type { LeaderOptions, Term } from "./term.js";
 
+/** How long a source may owe an answer, and how long it is passed over then, in suspect times. */
+const SOURCE_PATIENCE_SUSPECTS = 5;
+const PASSED_OVER_SUSPECTS = 20;
+
 export class Alignment {
   readonly #term: Term;
   readonly #options: Pick<LeaderOptions, "burstBytes" | "verifyMac">;
@@ -40,6 +44,7 @@ export class Alignment {
       epoch: this.#term.epoch,
       target: peer.id,
       targetEnd: peer.end,
+      promisedLogEpoch: this.#promisedLogEpoch(peer),
       source: source.id,
       sourceEnd: this.#endOf(source),
       burstBytes: this.#options.burstBytes,
@@ -51,6 +56,12 @@ export class Alignment {
       unvotedSnapshots: () => !this.#term.rules.snapshotsVoted || this.#isLastPair(peer, source),
     });
     this.#term.sendAll(peer.catchUp.begin(nowMs));
+  }
+
+  /** Only the promise is known to be newer than every vote of this upstream that was counted. */
+  #promisedLogEpoch({ answer, end }: Peer): number | null {
+    if (answer?.type !== "promise" || answer.promise.position !== end.position) return null;
+    return this.#term.rules.marksChecked ? answer.promise.logEpoch : null;
   }
 
   /** Before the first activation every log must end exactly where the chosen one does. */
@@ -67,11 +78,11 @@ export class Alignment {
   }
 
   /**
-   * Whether nobody is left to vote with: before service with two promises (with three, the two that are close serve
-   * first), at any time when the third upstream is away or has lost its disk too.
+   * Whether nobody is left to vote with: before service with two promises or fewer (with three, the two that are close
+   * serve first), at any time when the third upstream is away or has lost its disk too.
    */
   #isLastPair(target: Peer, source: Peer): boolean {
-    if (this.#term.phase === "syncing" && this.#term.choice?.valid.size === 2) return true;
+    if (this.#term.phase === "syncing" && (this.#term.choice?.valid.size ?? 3) < 3) return true;
     return upstreamIds.every((id) => {
       const { phase } = this.#term.peers[id];
       return id === target.id || id === source.id || phase === "down" || phase === "blank" || phase === "quarantined";
@@ -120,6 +131,12 @@ export class Alignment {
       this.#term.distrust(this.#term.peers[catchUp.source]);
       this.#term.alarm({ alarm: "forged-entry", upstream: catchUp.source });
       return this.#term.renewSoon(nowMs);
+    }
+    if (catchUp.fault === "rolled-back") {
+      this.#term.distrust(peer);
+      this.#term.alarm({ alarm: "rolled-back", upstream: peer.id });
+      if (this.#term.phase === "syncing" && !this.canSync()) this.#term.renewSoon(nowMs);
+      return;
     }
     // One of the two is at fault: which one shows when another source is tried.
     peer.failedSources.add(catchUp.source);
@@ -201,6 +218,7 @@ export class Alignment {
     this.#term.knowFounded();
     this.#term.phase = "active";
     this.#term.clearAlarms();
+    this.#term.servedEpoch = this.#term.epoch;
     this.#term.ordering.activate(this.#term.epoch, promise.position, promise.digest, this.#term.members);
     for (const peer of inStep) this.resume(peer, nowMs);
     this.#term.actions.push({ type: "active", epoch: this.#term.epoch, from: promise });
@@ -247,12 +265,34 @@ export class Alignment {
     return source !== null && nowMs - source.lastHeardMs > this.#term.timing.suspectMs;
   }
 
+  /** Two that can still come into step are left: the source, and one that it can bring on. */
   canSync(): boolean {
-    const source = this.#term.choice === null ? null : this.#term.peers[this.#term.choice.source];
-    const left = [...(this.#term.choice?.valid.keys() ?? [])].filter((id) => {
-      const { connected, failedSources } = this.#term.peers[id];
-      return connected && (source === null || !failedSources.has(source.id));
+    const { choice } = this.#term;
+    if (choice === null) return false;
+    const joining = choice.forced === null ? [...choice.valid.keys()] : [...choice.valid.keys(), choice.forced];
+    const left = joining.filter((id) => {
+      const { connected, failedSources, phase } = this.#term.peers[id];
+      return connected && phase !== "quarantined" && !failedSources.has(choice.source);
     });
-    return source?.connected === true && left.length >= 2;
+    return this.#term.peers[choice.source].connected && left.length >= 2;
+  }
+
+  /**
+   * A source that answers pings but not what a catch-up asks must not hold the others up. Before service the next epoch
+   * does without it, if it can; in service another source is tried.
+   */
+  watchSource(peer: Peer, nowMs: number): void {
+    const { catchUp } = peer;
+    const sinceMs = catchUp?.sourceOwesSinceMs ?? null;
+    const patienceMs = SOURCE_PATIENCE_SUSPECTS * this.#term.timing.suspectMs;
+    if (catchUp === null || sinceMs === null || nowMs - sinceMs < patienceMs) return;
+    if (this.#term.phase === "syncing") {
+      this.#term.peers[catchUp.source].passedOverUntilMs = nowMs + PASSED_OVER_SUSPECTS * this.#term.timing.suspectMs;
+      return this.#term.renewSoon(nowMs);
+    }
+    peer.failedSources.add(catchUp.source);
+    // With no other source the same one is asked afresh.
+    if (this.#sourceFor(peer) === null) peer.failedSources.delete(catchUp.source);
+    this.bring(peer, nowMs);
   }
 }

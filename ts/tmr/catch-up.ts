@@ -4,6 +4,7 @@
  * way at a time, so that repeated "behind" answers cannot multiply (protocol.md rule 15). Every request may be
  * repeated: a lost or doubled message changes nothing. Pure: messages in, messages out.
  */
+import { acknowledgedBy } from "../wire/batch.js";
 import type { LinkMessage } from "../wire/link.js";
 import { sameBytes, type UpstreamId } from "./choose.js";
 
@@ -23,6 +24,11 @@ export interface CatchUpOptions {
   readonly target: UpstreamId;
   /** Where the target's log ends, as it said. */
   readonly targetEnd: LogPoint;
+  /**
+   * The epoch that its log was last synced under, where `targetEnd` is what its promise said; null where it is not, or
+   * the disk is blank: then nothing can be said of what it acknowledged.
+   */
+  readonly promisedLogEpoch: number | null;
   readonly source: UpstreamId;
   readonly sourceEnd: LogPoint;
   readonly burstBytes: number;
@@ -48,7 +54,8 @@ type Found = undefined | null | Uint8Array;
 /** A target that answers "behind" this often without getting on has a log that cannot be joined. */
 const MAX_RESTARTS = 5;
 
-export type CatchUpFault = "source-forged" | "no-common-history";
+/** `rolled-back`: the target's log lacks what the target has acknowledged. */
+export type CatchUpFault = "source-forged" | "no-common-history" | "rolled-back";
 
 export class CatchUp {
   readonly source: UpstreamId;
@@ -73,6 +80,7 @@ export class CatchUp {
   #snapshotOffset = 0;
   #waiting: Outgoing[] = [];
   #sentAtMs = 0;
+  #askedAtMs = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -84,6 +92,12 @@ export class CatchUp {
   /** True when the base is known and nothing is under way: the leader says whether to go on or to sync. */
   get ready(): boolean {
     return this.#stage.type === "ready" && this.base !== null && !this.wantsCheckpoint;
+  }
+
+  /** Since when the source owes an answer; null while it owes none. */
+  get sourceOwesSinceMs(): number | null {
+    const owes = this.#stage.type === "fetch" || (this.#stage.type === "compare" && this.#stage.source === undefined);
+    return owes ? this.#askedAtMs : null;
   }
 
   begin(nowMs: number): Outgoing[] {
@@ -124,6 +138,7 @@ export class CatchUp {
         if (from !== this.source || this.#stage.type !== "fetch" || message.after !== this.base?.position) return [];
         if (message.batches.length === 0) return this.#rest();
         if (!message.batches.every((batch) => this.#options.verifyMac(batch))) return this.#fail("source-forged");
+        if (message.batches.some((batch) => this.#saysMoreOfTarget(batch))) return this.#fail("rolled-back");
         return this.#deliver(nowMs, {
           type: "extend",
           epoch: this.#options.epoch,
@@ -152,6 +167,17 @@ export class CatchUp {
       default:
         return [];
     }
+  }
+
+  /**
+   * Rule 17: the batch, which only the twins can make, says that the target had acknowledged more than it has now. It
+   * cannot have been told to drop that: then a later epoch would have synced it.
+   */
+  #saysMoreOfTarget(batch: Uint8Array): boolean {
+    const { target, targetEnd, promisedLogEpoch } = this.#options;
+    const acknowledged = acknowledgedBy(batch, target);
+    const sinceSynced = promisedLogEpoch !== null && acknowledged.epoch >= promisedLogEpoch;
+    return sinceSynced && acknowledged.position > targetEnd.position;
   }
 
   #install(snapshot: LinkMessage & { type: "snapshot" }, nowMs: number): Outgoing[] {
@@ -227,6 +253,7 @@ export class CatchUp {
   #send(nowMs: number, ...outgoing: Outgoing[]): Outgoing[] {
     this.#waiting = outgoing;
     this.#sentAtMs = nowMs;
+    this.#askedAtMs = nowMs;
     return outgoing;
   }
 

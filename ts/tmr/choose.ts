@@ -20,6 +20,8 @@ export interface Choice {
   readonly source: UpstreamId;
   readonly promise: LinkMessageOf<"promise">;
   readonly valid: ReadonlyMap<UpstreamId, LinkMessageOf<"promise">>;
+  /** A blank upstream that an operator admits although not both others vouch for it (rule 8); null: none. */
+  readonly forced: UpstreamId | null;
 }
 
 /** The incarnation that `members` names for an upstream. */
@@ -42,9 +44,13 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 /**
  * Rule 2: the log with the highest (logEpoch, length) among the promises that count. A promise counts only if its
  * incarnation is the one in the `members` of the promise with the highest logEpoch: a disk that has since been
- * replaced promised nothing (rule 8). Null while fewer than two count.
+ * replaced promised nothing (rule 8). Null while fewer than two count, or one where a blank upstream is `forced` in.
  */
-export function choose(answers: Answers, rules: ProtocolRules = allRules): Choice | null {
+export function choose(
+  answers: Answers,
+  rules: ProtocolRules = allRules,
+  forced: UpstreamId | null = null,
+): Choice | null {
   const promises = new Map<UpstreamId, LinkMessageOf<"promise">>();
   for (const [upstream, answer] of answers) if (answer.type === "promise") promises.set(upstream, answer.promise);
   const newest = [...promises.values()].reduce<LinkMessageOf<"promise"> | null>(
@@ -53,10 +59,10 @@ export function choose(answers: Answers, rules: ProtocolRules = allRules): Choic
   );
   if (newest === null) return null;
   const valid = new Map([...promises].filter(([upstream, promise]) => counts(upstream, promise, newest, rules)));
-  if (valid.size < 2) return null;
+  if (valid.size < (forced === null ? 2 : 1)) return null;
   const [best, next] = [...valid].sort((a, b) => order(b[1], a[1], rules));
-  const [source, promise] = (rules.longestOfNewest ? best : next) as [UpstreamId, LinkMessageOf<"promise">];
-  return { source, promise, valid };
+  const [source, promise] = (rules.longestOfNewest ? best : (next ?? best)) as [UpstreamId, LinkMessageOf<"promise">];
+  return { source, promise, valid, forced };
 }
 
 function counts(

@@ -17,7 +17,7 @@ import { Leader } from "./leader.js";
 import { Proposals } from "./proposals.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
-import type { LeaderAction, LeaderAlarm, LeaderEvent, Mark } from "./term.js";
+import type { Admission, LeaderAction, LeaderAlarm, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
 
 /** Everything that leaves the core. */
@@ -43,6 +43,7 @@ export type CoreEvent =
   | { readonly event: "suspended"; readonly epoch: number }
   | { readonly event: "fenced"; readonly epoch: number; readonly promised: number }
   | { readonly event: "founded" }
+  | { readonly event: "loss-accepted"; readonly which: Admission | "missing" }
   | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "told" }
   | ({ readonly event: "alarm" } & LeaderAlarm);
 
@@ -84,6 +85,11 @@ export class TmrCore {
     heardAtMs: Number.NEGATIVE_INFINITY,
   };
   #mark: Mark | null = null;
+  /** The epoch in which what clients miss is forgiven, since an operator accepted a loss (rule 17). */
+  #lossAcceptedIn: number | "next" | null = null;
+  #forgiven: number;
+  /** What was answered and is missing, when that has stopped this server. */
+  #stoppedBy = 0;
   /** A position that a client was answered from and this log does not have, and what was ordered when it said so. */
   #doubt: { readonly position: number; readonly after: number } | null = null;
 
@@ -91,6 +97,7 @@ export class TmrCore {
     this.#options = options;
     this.#ordering = options.ordering;
     this.#ports = options.ports;
+    this.#forgiven = options.record.forgiven;
     this.#peerAddress = Buffer.from(options.peerAddress, "utf8");
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
@@ -102,6 +109,7 @@ export class TmrCore {
       stamps: options.stamps,
       highestUsedEpoch: options.record.highestUsedEpoch,
       founded: options.record.founded,
+      forgiven: options.record.forgiven,
       timing: options.timing,
       burstBytes: BURST_BYTES,
       ...(options.rules === undefined ? {} : { rules: options.rules }),
@@ -151,7 +159,11 @@ export class TmrCore {
 
   peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
     this.#peer = { connected: true, role, heardAtMs: nowMs };
-    if (role === "active") this.#lead({ type: "founded" }, nowMs);
+    if (role === "active") {
+      this.#lead({ type: "founded" }, nowMs);
+      this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
+    }
+    this.#forgive(heartbeat.forgiven);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
     if (heartbeat.position > (this.#mark?.position ?? 0)) {
       this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };
@@ -164,10 +176,35 @@ export class TmrCore {
 
   /** The operator, or the owner of the virtual IP, wants this server to be active. */
   takeOver(nowMs: number, reason: "nobody-leads" | "told" = "told"): void {
-    if (this.#role === "active" || this.#role === "stopping") return;
+    if (this.#role !== "passive" && this.#role !== "taking-over") return;
     this.#ports.say({ event: "taking-over", reason });
     this.#setRole("taking-over");
     this.#lead({ type: "lead", mark: this.#mark }, nowMs);
+  }
+
+  /**
+   * The operator admits a blank upstream that not both others can vouch for, or founds anew a system whose three disks are
+   * lost; what only the disks that are away knew is lost (rule 8). Null when it has begun, else why it cannot.
+   */
+  admit(which: Admission, nowMs: number): string | null {
+    const why = this.leader.whyNotAdmit(which);
+    if (why !== null) return why;
+    this.#ports.say({ event: "loss-accepted", which });
+    this.#forgive(Math.max(this.#mark?.position ?? 0, this.#ordering.carried));
+    this.#lossAcceptedIn = "next";
+    this.#lead({ type: "admit", which }, nowMs);
+    return null;
+  }
+
+  /** The operator accepts what has stopped this server: it takes part again. Null when it does, else why not. */
+  resume(nowMs: number): string | null {
+    if (this.#role !== "stopped") return `this server is ${this.#role}, not stopped`;
+    this.#ports.say({ event: "loss-accepted", which: "missing" });
+    this.#forgive(this.#stoppedBy);
+    this.#lossAcceptedIn = "next";
+    this.#lead({ type: "resume" }, nowMs);
+    this.#setRole("passive");
+    return null;
   }
 
   /** No more batches: every client is told to ask the peer. */
@@ -197,12 +234,14 @@ export class TmrCore {
   }
 
   /** What the next heartbeat says, apart from the role's wire number. */
-  heartbeatPoint(): { epoch: number; position: number; digest: Uint8Array } {
+  heartbeatPoint(): Pick<LinkMessageOf<"heartbeat">, "epoch" | "position" | "digest" | "distrusted" | "forgiven"> {
     const active = this.#role === "active";
     return {
       epoch: this.leader.epoch,
       position: active ? this.#ordering.carried : 0,
       digest: active ? this.#ordering.carriedDigest() : new Uint8Array(32),
+      distrusted: this.leader.distrusted,
+      forgiven: this.#forgiven,
     };
   }
 
@@ -249,6 +288,8 @@ export class TmrCore {
           this.#lead({ type: "split", position: event.position }, nowMs);
           break;
         case "missing":
+          if (this.leader.epoch === this.#lossAcceptedIn) this.#forgive(event.position);
+          if (event.position <= this.#forgiven) break;
           this.#doubt ??= { position: event.position, after: this.#ordering.position };
           this.#proposals.hurry();
           break;
@@ -273,7 +314,7 @@ export class TmrCore {
   }
 
   #refuseWithoutQuorum(nowMs: number): void {
-    if (this.#role === "passive") {
+    if (this.#role === "passive" || this.#role === "stopped") {
       this.#ordering.refusePending(Status["not-active"], this.#peerAddress);
       return;
     }
@@ -297,6 +338,7 @@ export class TmrCore {
       case "active":
         this.#clock.start(action.from.logMs, action.from.calendarMs);
         this.#proposals.restart();
+        if (this.#lossAcceptedIn === "next") this.#lossAcceptedIn = action.epoch;
         this.#setRole("active");
         return this.#ports.say({ event: "active", epoch: action.epoch, position: action.from.position });
       case "checkpoint":
@@ -305,9 +347,12 @@ export class TmrCore {
         return this.#ports.say({ event: "suspended", epoch: action.epoch });
       case "fenced":
         this.#ports.say({ event: "fenced", epoch: this.leader.epoch, promised: action.promised });
-        return this.#stepDown();
+        return this.#stepDown("passive");
+      case "stopped":
+        return this.#stepDown("stopped");
       case "alarm": {
         const { type: _, ...alarm } = action;
+        if (alarm.alarm === "answered-missing") this.#stoppedBy = alarm.position;
         return this.#ports.say({ event: "alarm", ...alarm });
       }
       default:
@@ -315,8 +360,16 @@ export class TmrCore {
     }
   }
 
-  #stepDown(): void {
-    this.#setRole("passive");
+  /** Marks up to this position count no more. Durable before it has any effect. */
+  #forgive(position: number): void {
+    if (position <= this.#forgiven) return;
+    this.#ports.durably({ forgiven: position });
+    this.#forgiven = position;
+    this.leader.forgive(position);
+  }
+
+  #stepDown(role: "passive" | "stopped"): void {
+    this.#setRole(role);
     this.#ordering.refuseAll(Status["not-active"], this.#peerAddress);
     this.#ports.dropClients();
   }

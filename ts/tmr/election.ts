@@ -4,10 +4,19 @@
  */
 import type { LinkMessageOf } from "../wire/link.js";
 import type { Alignment } from "./alignment.js";
-import { type Choice, choose, foundingMembers, sameBytes, type UpstreamId, upstreamIds, withMember } from "./choose.js";
+import {
+  type Answers,
+  type Choice,
+  choose,
+  foundingMembers,
+  sameBytes,
+  type UpstreamId,
+  upstreamIds,
+  withMember,
+} from "./choose.js";
 import { believable, nextEpoch } from "./epoch.js";
 import type { Peer } from "./peer.js";
-import type { Mark, Term } from "./term.js";
+import type { Admission, Mark, Term } from "./term.js";
 
 export class Election {
   /** The highest carried point that this server was told of: a log without it is not served. */
@@ -17,6 +26,8 @@ export class Election {
   /** Incarnations of blank upstreams known before this epoch was prepared: only these may be admitted by it (rule 8). */
   #admissible = new Map<UpstreamId, Uint8Array>();
   #graceUntilMs: number | null = null;
+  /** What an operator forces in this epoch; null: nothing. */
+  #forced: Admission | null = null;
   /** Whether the system was known to be founded when this epoch was prepared. */
   #knewFounded = false;
 
@@ -25,7 +36,8 @@ export class Election {
     this.#alignment = alignment;
   }
 
-  prepare(nowMs: number): void {
+  /** Takes a new epoch, in which an operator may force what the rules alone would not do (rule 8). */
+  prepare(nowMs: number, forced: Admission | null = null): void {
     if (this.#term.phase === "active") this.#term.actions.push({ type: "suspended", epoch: this.#term.epoch });
     this.#term.ordering.deactivate();
     const { epoch: used, twin } = this.#term;
@@ -35,6 +47,7 @@ export class Election {
     this.#knewFounded = this.#term.founded;
     this.#term.choice = null;
     this.#graceUntilMs = null;
+    this.#forced = forced;
     this.#term.renewAtMs = null;
     this.#term.forgetCheckpoint();
     this.#term.actions.push({ type: "use-epoch", epoch: this.#term.epoch });
@@ -44,21 +57,31 @@ export class Election {
       if (peer.answer?.type === "blank" && peer.connected) this.#admissible.set(id, peer.answer.incarnation);
       peer.forget();
       peer.failedSources.clear();
-      if (peer.connected && peer.phase !== "quarantined") this.ask(peer, nowMs);
+      if (!peer.connected || peer.phase === "quarantined") continue;
+      if (this.#canDoWithout(peer, nowMs)) peer.phase = "silent";
+      else this.ask(peer, nowMs);
     }
+  }
+
+  /** It did not give its log lately, and there are two others. */
+  #canDoWithout(peer: Peer, nowMs: number): boolean {
+    const others = upstreamIds.filter((id) => id !== peer.id).map((id) => this.#term.peers[id]);
+    const able = others.every((other) => other.connected && other.phase !== "quarantined" && other.phase !== "blank");
+    return nowMs < peer.passedOverUntilMs && able;
   }
 
   ask(peer: Peer, nowMs: number): void {
     peer.forget();
     peer.phase = "asked";
     peer.waitingSinceMs = nowMs;
-    this.#term.send(peer, { type: "prepare", epoch: this.#term.epoch });
+    this.#term.send(peer, { type: "prepare", epoch: this.#term.epoch, ask: ++peer.ask });
   }
 
   promised(peer: Peer, promise: LinkMessageOf<"promise">, nowMs: number): void {
     peer.promised = Math.max(peer.promised, promise.epoch);
-    if (peer.phase !== "asked" && peer.phase !== "blank") return;
+    if ((peer.phase !== "asked" && peer.phase !== "blank") || promise.ask !== peer.ask) return;
     if (peer.distrusted !== null && sameBytes(promise.incarnation, peer.distrusted)) {
+      peer.forget();
       peer.phase = "quarantined";
       return;
     }
@@ -66,6 +89,10 @@ export class Election {
     if (this.#term.rules.restamp && !this.#term.stamps.fits(promise, peer.id)) {
       this.#term.distrust(peer, promise.incarnation);
       return this.#term.alarm({ alarm: "forged-promise", upstream: peer.id });
+    }
+    if (this.#lacksAcknowledged(peer, promise)) {
+      this.#term.distrust(peer, promise.incarnation);
+      return this.#term.alarm({ alarm: "rolled-back", upstream: peer.id });
     }
     peer.answer = { type: "promise", promise };
     peer.waitingSinceMs = null;
@@ -77,6 +104,12 @@ export class Election {
     if (!sameBytes(promise.incarnation, this.#term.memberOf(peer.id))) return this.#void(peer, promise.incarnation);
     if (promise.logEpoch === this.#term.epoch && this.#alignment.resume(peer, nowMs)) return;
     this.#alignment.bring(peer, nowMs);
+  }
+
+  /** Rule 17: this server saw it acknowledge more, and no later epoch has told it to drop that. */
+  #lacksAcknowledged(peer: Peer, { logEpoch, position }: LinkMessageOf<"promise">): boolean {
+    const { rules, servedEpoch, ordering } = this.#term;
+    return rules.marksChecked && logEpoch <= servedEpoch && position < ordering.acknowledged(peer.id);
   }
 
   blank(peer: Peer, incarnation: Uint8Array, nowMs: number): void {
@@ -112,11 +145,16 @@ export class Election {
     );
     const allBlank = answers.size === 3 && [...answers.values()].every((answer) => answer.type === "blank");
     // Asked before this server knew, they may have answered before the other twin founded the system.
-    if (allBlank && this.#term.founded && this.#knewFounded) return this.#term.alarm({ alarm: "all-blank" });
-    const founders = this.#term.founded ? null : foundingMembers(answers);
+    const anew = this.#forced === "all";
+    if (allBlank && this.#term.founded && this.#knewFounded && !anew) return this.#term.alarm({ alarm: "all-blank" });
+    const founders = this.#term.founded && !anew ? null : foundingMembers(answers);
     if (founders !== null) return this.#found(founders, nowMs);
-    const choice = choose(answers, this.#term.rules);
-    if (choice === null) return;
+    const choice = choose(answers, this.#term.rules, this.#forcedIn(answers));
+    if (choice === null) {
+      if (answers.size === 3 && this.#knewFounded === this.#term.founded)
+        this.#term.alarm({ alarm: "members-missing" });
+      return;
+    }
     const allAnswered =
       answers.size === 3 || upstreamIds.every((id) => this.#cannotPromise(this.#term.peers[id], answers.has(id)));
     if (!allAnswered && this.#term.rules.graceForThird) {
@@ -126,8 +164,18 @@ export class Election {
     this.#take(choice, nowMs);
   }
 
+  /** The upstream that an operator admits, if it is still the blank disk that it was then. */
+  #forcedIn(answers: Answers): UpstreamId | null {
+    const forced = this.#forced;
+    if (forced === null || forced === "all") return null;
+    const answer = answers.get(forced);
+    const incarnation = this.#admissible.get(forced);
+    const same = answer?.type === "blank" && incarnation !== undefined && sameBytes(answer.incarnation, incarnation);
+    return same ? forced : null;
+  }
+
   #cannotPromise(peer: Peer, answered: boolean): boolean {
-    return answered || peer.phase === "quarantined" || peer.phase === "refusing";
+    return answered || ["quarantined", "refusing", "silent"].includes(peer.phase);
   }
 
   #found(members: Uint8Array, nowMs: number): void {
@@ -135,7 +183,7 @@ export class Election {
       const peer = this.#term.peers[id];
       if (peer.answer?.type !== "blank" || peer.waitingSinceMs !== null) continue;
       peer.waitingSinceMs = nowMs;
-      this.#term.send(peer, { type: "found", epoch: this.#term.epoch, members });
+      this.#term.send(peer, { type: "found", epoch: this.#term.epoch, ask: ++this.#term.peers[id].ask, members });
     }
   }
 
@@ -146,6 +194,7 @@ export class Election {
     if (
       this.#term.rules.marksChecked &&
       mark !== null &&
+      mark.position > this.#term.forgiven &&
       (mark.position > promise.position || (sameEnd && !sameBytes(mark.digest, promise.digest)))
     ) {
       this.#term.alarm({ alarm: "answered-missing", position: mark.position });
@@ -156,7 +205,7 @@ export class Election {
     this.#term.phase = "syncing";
     for (const id of upstreamIds) {
       const peer = this.#term.peers[id];
-      if (choice.valid.has(id)) this.#alignment.bring(peer, nowMs);
+      if (choice.valid.has(id) || choice.forced === id) this.#alignment.bring(peer, nowMs);
       else if (peer.answer?.type === "promise") this.#void(peer, peer.answer.promise.incarnation);
     }
   }
@@ -173,9 +222,8 @@ export class Election {
       const others = upstreamIds.filter((other) => other !== id);
       const { answer } = this.#term.peers[id];
       const stillBlank = answer?.type === "blank" && sameBytes(answer.incarnation, incarnation);
-      return stillBlank && others.every((other) => choice.valid.has(other))
-        ? withMember(members, id, incarnation)
-        : members;
+      const vouched = choice.forced === id || others.every((other) => choice.valid.has(other));
+      return stillBlank && vouched ? withMember(members, id, incarnation) : members;
     }, choice.promise.members);
   }
 }

@@ -10,10 +10,17 @@
  */
 import type { LinkMessage, LinkMessageOf } from "../wire/link.js";
 import { Alignment } from "./alignment.js";
-import { upstreamIds } from "./choose.js";
+import { memberOf, upstreamIds } from "./choose.js";
 import { Election } from "./election.js";
 import type { Peer } from "./peer.js";
-import { type LeaderAction, type LeaderEvent, type LeaderOptions, type LeaderPhase, Term } from "./term.js";
+import {
+  type Admission,
+  type LeaderAction,
+  type LeaderEvent,
+  type LeaderOptions,
+  type LeaderPhase,
+  Term,
+} from "./term.js";
 
 /** How often one upstream is emptied by itself, in the life of this server. */
 const MAX_RESETS = 1;
@@ -52,6 +59,16 @@ export class Leader {
     return this.#term.members;
   }
 
+  /** Incarnations of quarantined upstreams, 48 bytes, zero for none. */
+  get distrusted(): Uint8Array {
+    return this.#term.distrusted();
+  }
+
+  /** Marks up to this position count no more. */
+  forgive(position: number): void {
+    this.#term.forgiven = Math.max(this.#term.forgiven, position);
+  }
+
   /** True while two upstreams take appends: requests can be carried. */
   get hasQuorum(): boolean {
     return this.#term.phase === "active" && this.#term.streaming().length >= 2;
@@ -73,6 +90,13 @@ export class Leader {
         return this.#term.leave("idle");
       case "founded":
         return this.#term.knowFounded();
+      case "distrusted":
+        return this.#distrustLike(event.incarnations);
+      case "admit":
+        return this.#election.prepare(nowMs, event.which);
+      case "resume":
+        if (this.#term.phase === "stopped") this.#term.leave("idle");
+        return;
       case "connected":
         return this.#connected(this.#term.peers[event.upstream], nowMs);
       case "disconnected":
@@ -99,6 +123,27 @@ export class Leader {
       default:
         return event satisfies never;
     }
+  }
+
+  /** The other twin has quarantined these stores: should this one lead, they do not count for it either. */
+  #distrustLike(incarnations: Uint8Array): void {
+    if (this.#term.leading()) return;
+    for (const id of upstreamIds) {
+      const incarnation = memberOf(incarnations, id);
+      if (incarnation.some((byte) => byte !== 0)) this.#term.peers[id].distrusted = Uint8Array.from(incarnation);
+    }
+  }
+
+  /** Why an operator's admission cannot begin; null: it can. */
+  whyNotAdmit(which: Admission): string | null {
+    if (!this.#term.leading()) return "this server does not lead: ask the active one, or take over first";
+    const blank = upstreamIds.filter((id) => this.peers[id].connected && this.peers[id].phase === "blank");
+    if (which === "all") return blank.length === 3 ? null : `only ${blank.length} of the three upstreams are blank`;
+    if (!blank.includes(which)) return `upstream ${which} is ${this.peers[which].phase}, not blank`;
+    if (this.#term.streaming().length >= 2) return `two upstreams serve: upstream ${which} is admitted without this`;
+    const voucher = upstreamIds.some((id) => this.peers[id].connected && this.peers[id].answer?.type === "promise");
+    const streams = this.#term.streaming().length > 0;
+    return voucher || streams ? null : "no upstream that is a member of the system answers";
   }
 
   #connected(peer: Peer, nowMs: number): void {
@@ -186,7 +231,7 @@ export class Leader {
       // It was blank when it was asked, and an earlier leader's Sync has admitted it since.
       return this.#election.ask(peer, nowMs);
     }
-    if (peer.phase === "silent") {
+    if (peer.phase === "silent" && nowMs >= peer.passedOverUntilMs) {
       peer.end = { position: pong.position, digest: Uint8Array.from(pong.digest) };
       peer.logEpoch = pong.logEpoch;
       if (pong.logEpoch === this.#term.epoch && this.#alignment.resume(peer, nowMs)) return;
@@ -244,6 +289,7 @@ export class Leader {
     if (peer.phase === "promised" && this.#term.phase === "active") return this.#alignment.bring(peer, nowMs);
     if (peer.phase === "blank") this.#election.considerAdmission(peer, nowMs);
     if (peer.catchUp !== null) this.#term.sendAll(peer.catchUp.tick(nowMs, suspectMs));
+    this.#alignment.watchSource(peer, nowMs);
     this.#alignment.awaitCheckpoint(peer, nowMs);
     if (peer.waitingSinceMs !== null && nowMs - peer.waitingSinceMs >= suspectMs) {
       // Prepare, found and sync may be repeated: the answer is the same.

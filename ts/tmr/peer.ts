@@ -23,6 +23,8 @@ export class Peer {
   connected = false;
   phase: PeerPhase = "down";
   answer: Answer | null = null;
+  /** Number of the last prepare or found: a promise that answers an earlier one is late and says nothing. */
+  ask = 0;
   /** Where its log ends, as last said. */
   end: LogPoint = { position: 0, digest: new Uint8Array(32) };
   logEpoch = 0;
@@ -49,6 +51,8 @@ export class Peer {
   /** New epochs that were taken for its sake lately, and when the next one may be. */
   renewals = 0;
   renewAgainAtMs = 0;
+  /** It promised, but did not give its log when that was the chosen one: the others go on without it until then. */
+  passedOverUntilMs = Number.NEGATIVE_INFINITY;
   /** How often it was told to empty its store. */
   resets = 0;
 

@@ -1,6 +1,6 @@
 /**
- * The only thing a TMR server keeps on disk: the highest epoch it ever used and whether the system was ever founded
- * (protocol.md section 1). Written whole to a new file, synced, renamed, and the folder synced: either the old or the
+ * The only thing a TMR server keeps on disk: the highest epoch it ever used, whether the system was ever founded, and
+ * what an operator accepted as lost (protocol.md section 1, rules 8 and 17). Written whole to a new file, synced, renamed, and the folder synced: either the old or the
  * new record is there after a power loss.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
@@ -10,6 +10,8 @@ import { TmrError } from "../errors.js";
 export interface ServerRecord {
   readonly highestUsedEpoch: number;
   readonly founded: boolean;
+  /** Marks up to this position count no more: an operator accepted that what they stand for is lost (rule 17). */
+  readonly forgiven: number;
 }
 
 const FILE = "server-state.json";
@@ -49,14 +51,14 @@ function readRecord(path: string): ServerRecord {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { highestUsedEpoch: 0, founded: false };
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { highestUsedEpoch: 0, founded: false, forgiven: 0 };
     throw new TmrError("ERR_TMR_FILE", `${path}: cannot be read`, { cause });
   }
   const record = parseRecord(text);
   if (record === null) {
     throw new TmrError(
       "ERR_TMR_FILE",
-      `${path}: expected {"highestUsedEpoch":n,"founded":true|false}, received other text`,
+      `${path}: expected {"highestUsedEpoch":n,"founded":true|false,"forgiven":n}, received other text`,
     );
   }
   return record;
@@ -64,12 +66,16 @@ function readRecord(path: string): ServerRecord {
 
 function parseRecord(text: string): ServerRecord | null {
   try {
-    const { highestUsedEpoch, founded } = JSON.parse(text) as Partial<ServerRecord>;
-    if (!Number.isSafeInteger(highestUsedEpoch) || typeof founded !== "boolean") return null;
-    return { highestUsedEpoch: highestUsedEpoch as number, founded };
+    const { highestUsedEpoch, founded, forgiven = 0 } = JSON.parse(text) as Partial<ServerRecord>;
+    if (!isCount(highestUsedEpoch) || typeof founded !== "boolean" || !isCount(forgiven)) return null;
+    return { highestUsedEpoch, founded, forgiven };
   } catch {
     return null;
   }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function writeDurably(path: string, text: string): void {

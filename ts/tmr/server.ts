@@ -14,6 +14,7 @@ import { type CoreEvent, TmrCore } from "./core.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
+import type { Admission } from "./term.js";
 import { UpstreamLink } from "./upstream-link.js";
 
 export interface ServerDependencies {
@@ -32,6 +33,10 @@ export interface RunningServer {
   status(): ServerStatus;
   /** Takes over now: the operator's word, or the virtual IP's. */
   takeOver(): void;
+  /** The operator admits a blank upstream by force, or founds anew: null when it has begun, else why it cannot. */
+  admit(which: Admission): string | null;
+  /** The operator accepts what has stopped this server: null when it takes part again, else why not. */
+  resume(): string | null;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -84,7 +89,7 @@ class TmrServer implements RunningServer {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       received: () => this.#schedulePump(),
       joined: (client) => {
-        if (this.#core.role === "passive") this.#core.sayNotActive(client);
+        if (this.#core.role === "passive" || this.#core.role === "stopped") this.#core.sayNotActive(client);
       },
     });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
@@ -110,6 +115,14 @@ class TmrServer implements RunningServer {
   takeOver(): void {
     this.#core.takeOver(performance.now());
     this.#schedulePump();
+  }
+
+  admit(which: Admission): string | null {
+    return this.#core.admit(which, performance.now());
+  }
+
+  resume(): string | null {
+    return this.#core.resume(performance.now());
   }
 
   async stop(): Promise<void> {

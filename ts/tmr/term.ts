@@ -25,6 +25,8 @@ export interface LeaderOptions {
   readonly highestUsedEpoch: number;
   /** True once this server knows that the system has run: blank disks are then a loss, not a beginning. */
   readonly founded: boolean;
+  /** Marks up to this position count no more, from its durable record. */
+  readonly forgiven: number;
   readonly timing: { readonly heartbeatMs: number; readonly suspectMs: number; readonly graceMs: number };
   readonly burstBytes: number;
   /** All of them, but in a simulation that shows what happens without one. */
@@ -41,6 +43,12 @@ export type LeaderEvent =
   | { readonly type: "stop" }
   /** The other twin leads: the system has been founded. */
   | { readonly type: "founded" }
+  /** The other twin leads and has quarantined these incarnations, 48 bytes, zero for none. */
+  | { readonly type: "distrusted"; readonly incarnations: Uint8Array }
+  /** An operator admits a blank disk that not all others can vouch for, or all three (rule 8). */
+  | { readonly type: "admit"; readonly which: Admission }
+  /** An operator accepts that what stopped this server is lost. */
+  | { readonly type: "resume" }
   | { readonly type: "connected"; readonly upstream: UpstreamId }
   | { readonly type: "disconnected"; readonly upstream: UpstreamId }
   | { readonly type: "message"; readonly upstream: UpstreamId; readonly message: LinkMessage }
@@ -53,11 +61,17 @@ export type LeaderEvent =
   /** `eager`: ask every upstream now how its leader is, without waiting for the next heartbeat. */
   | { readonly type: "tick"; readonly eager?: boolean };
 
+/** What an operator can force: one blank upstream, or the founding of a system that has run. */
+export type Admission = UpstreamId | "all";
+
 export type LeaderAlarm =
   | { readonly alarm: "diverged"; readonly upstream: UpstreamId; readonly position: number }
   | { readonly alarm: "split"; readonly position: number }
   | { readonly alarm: "answered-missing"; readonly position: number }
   | { readonly alarm: "all-blank" }
+  /** All three have answered, and fewer than two are members: only an operator can go on from here (rule 8). */
+  | { readonly alarm: "members-missing" }
+  | { readonly alarm: "rolled-back"; readonly upstream: UpstreamId }
   | { readonly alarm: "forged-entry"; readonly upstream: UpstreamId }
   | { readonly alarm: "no-common-history"; readonly upstream: UpstreamId }
   | { readonly alarm: "void-promise"; readonly upstream: UpstreamId }
@@ -74,6 +88,8 @@ export type LeaderAction =
   /** Order a checkpoint: an upstream needs a snapshot whose content two others have voted on. */
   | { readonly type: "checkpoint" }
   | { readonly type: "fenced"; readonly promised: number }
+  /** Something that an operator has to look at: this server serves no more. */
+  | { readonly type: "stopped" }
   | ({ readonly type: "alarm" } & LeaderAlarm);
 
 export type LeaderPhase = "idle" | "preparing" | "syncing" | "active" | "fenced" | "stopped";
@@ -92,6 +108,10 @@ export class Term {
   phase: LeaderPhase = "idle";
   /** In use, or the last one used. */
   epoch: number;
+  /** The last one that this server was active in: what the engine knows to be acknowledged, it knows from there. */
+  servedEpoch = 0;
+  /** Marks up to here count no more: an operator accepted that what they stand for is lost. */
+  forgiven: number;
   founded: boolean;
   choice: Choice | null = null;
   /** The incarnations that are the system's members under this epoch, 48 bytes. */
@@ -112,6 +132,7 @@ export class Term {
     this.stamps = options.stamps;
     this.epoch = options.highestUsedEpoch;
     this.founded = options.founded;
+    this.forgiven = options.forgiven;
   }
 
   /** True from the first Prepare until the epoch is lost or given up. */
@@ -146,6 +167,12 @@ export class Term {
   thirdMayDecide(): boolean {
     const voters = new Set<PeerPhase>(["streaming", "asked", "promised", "catching-up", "syncing"]);
     return upstreamIds.every((id) => this.peers[id].connected && voters.has(this.peers[id].phase));
+  }
+
+  /** What the other twin is told of quarantined upstreams: 48 bytes. */
+  distrusted(): Uint8Array {
+    const none = new Uint8Array(16);
+    return Buffer.concat(upstreamIds.map((id) => this.peers[id].distrusted ?? none));
   }
 
   /** Takes a new epoch at the next tick. */
@@ -184,6 +211,7 @@ export class Term {
     this.choice = null;
     this.renewAtMs = null;
     this.forgetCheckpoint();
+    if (phase === "stopped") this.actions.push({ type: "stopped" });
   }
 
   send(peer: Peer, message: LinkMessage): void {

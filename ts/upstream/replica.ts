@@ -128,7 +128,7 @@ export class Replica {
   #control(message: LinkMessage, nowMs: number, clockMs: number): Reply {
     switch (message.type) {
       case "prepare":
-        return this.#prepare(message.epoch, clockMs);
+        return this.#prepare(message, clockMs);
       case "found":
         return this.#found(message, clockMs);
       case "probe":
@@ -165,28 +165,28 @@ export class Replica {
 
   // ---- promises (rules 1, 8) -----------------------------------------------------------------------------------
 
-  #prepare(epoch: number, clockMs: number): Reply {
+  #prepare({ epoch, ask }: Pick<LinkMessageOf<"prepare">, "epoch" | "ask">, clockMs: number): Reply {
     const { promised, blank } = this.#store.meta();
     if (blank) return this.#blank(epoch);
     if (epoch < promised) return this.#refused(epoch);
     if (epoch > promised) this.#store.writeMeta({ promised: epoch });
-    return this.#promise(epoch, clockMs);
+    return this.#promise(epoch, ask, clockMs);
   }
 
   /**
    * A system begins: the three blank stores become its members. Not with a log that a leader began to refill: then the
    * system has run before, and what it knew must not be founded away.
    */
-  #found({ epoch, members }: LinkMessageOf<"found">, clockMs: number): Reply {
+  #found({ epoch, ask, members }: LinkMessageOf<"found">, clockMs: number): Reply {
     const meta = this.#store.meta();
     if (epoch < meta.promised) return this.#refused(epoch);
-    if (!meta.blank) return equal(members, meta.members) ? this.#prepare(epoch, clockMs) : this.#unexpected();
+    if (!meta.blank) return equal(members, meta.members) ? this.#prepare({ epoch, ask }, clockMs) : this.#unexpected();
     if (epoch === meta.promised || this.#log.position !== 0 || !this.#isMember(members)) return this.#blank(epoch);
     this.#store.writeMeta({ blank: false, members: Uint8Array.from(members), promised: epoch, logEpoch: 0 });
-    return this.#promise(epoch, clockMs);
+    return this.#promise(epoch, ask, clockMs);
   }
 
-  #promise(epoch: number, clockMs: number): Reply {
+  #promise(epoch: number, ask: number, clockMs: number): Reply {
     const { incarnation, members, stamp, logEpoch: stamped } = this.#store.meta();
     const logEpoch = this.#rules.restamp ? stamped : (this.#log.lastEpoch ?? stamped);
     const { stateDigest, logMs, calendarMs } = this.#log.state;
@@ -194,6 +194,7 @@ export class Replica {
     return {
       type: "promise",
       epoch,
+      ask,
       incarnation,
       members,
       stamp,

@@ -2,7 +2,7 @@
  * The batch: one log entry, one seal per upstream, one fsync, one answer (architecture.md section 2). Its bytes are
  * a 256-byte header, `count` request records of 128 bytes, then the blob area.
  */
-import { getU64, isSafeU64, isZero, putU64 } from "./bytes.js";
+import { asBuffer, getU64, isSafeU64, isZero, putU64 } from "./bytes.js";
 import { isWellFormedRequest, REQUEST_BYTES } from "./request.js";
 
 export const BATCH_HEADER_BYTES = 256;
@@ -71,6 +71,14 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
     blobBytes: batch.readUInt32LE(BatchField.blobBytes),
     carried: getU64(batch, BatchField.carried),
   };
+}
+
+/** What a batch says of one upstream: the highest position it had acknowledged under the batch's epoch (rule 17). */
+export function acknowledgedBy(batch: Uint8Array, upstream: number): { epoch: number; position: number } {
+  if (batch.length < BATCH_HEADER_BYTES) return { epoch: 0, position: 0 };
+  const bytes = asBuffer(batch);
+  const position = getU64(bytes, BatchField.acknowledged + 8 * (upstream - 1));
+  return { epoch: getU64(bytes, BatchField.epoch), position };
 }
 
 /** The 32 bytes of digest(position - 1) inside the batch: a view, not a copy. */

@@ -19,9 +19,11 @@ type Layout = Readonly<Record<string, FieldKind>>;
 
 const layouts = {
   /** Leader asks for a promise (rule 1). Asked again with the same epoch, it is answered again. */
-  prepare: { epoch: "u64" },
+  prepare: { epoch: "u64", ask: "u32" },
   promise: {
     epoch: "u64",
+    /** as in the prepare or found that it answers: an older answer that comes late says an older position */
+    ask: "u32",
     incarnation: "bytes16",
     members: "bytes48",
     /** as it came with the Sync that set logEpoch and members; zero before the first */
@@ -41,7 +43,7 @@ const layouts = {
   /** The store is new and not admitted (rule 8). */
   blank: { epoch: "u64", incarnation: "bytes16" },
   /** First start of a system: all three are blank and become its members. */
-  found: { epoch: "u64", members: "bytes48" },
+  found: { epoch: "u64", ask: "u32", members: "bytes48" },
   probe: { epoch: "u64", position: "u64" },
   /** `known` 1: `digest` is digest(position); 0: the position is not in this log. */
   probed: { epoch: "u64", position: "u64", known: "u8", digest: "bytes32" },
@@ -96,11 +98,15 @@ const layouts = {
   /** Twin to twin. `carried` positions are the passive twin's marks (rule 17). */
   heartbeat: {
     twin: "u8",
-    /** 0 passive, 1 taking over, 2 active, 3 stopping */
+    /** 0 passive, 1 taking over, 2 active, 3 stopping, 4 stopped */
     role: "u8",
     epoch: "u64",
     position: "u64",
     digest: "bytes32",
+    /** incarnations of quarantined upstreams, zero for none (rule 11) */
+    distrusted: "bytes48",
+    /** marks up to this position count no more: an operator accepted that what they stand for is lost (rule 17) */
+    forgiven: "u64",
   },
 } as const satisfies Record<string, Layout>;
 

@@ -3,7 +3,7 @@
  * log's; digests are hex. A reader takes no offence at fields that it does not know.
  */
 
-export type ServerRole = "passive" | "taking-over" | "active" | "stopping";
+export type ServerRole = "passive" | "taking-over" | "active" | "stopping" | "stopped";
 /** What the states of an upstream mean is said at `PeerPhase` in ts/tmr/peer.ts and in docs/operations.md. */
 export type UpstreamState =
   | "down"
