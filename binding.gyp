@@ -2,6 +2,8 @@
   "variables": {
     # "address", "undefined" and the like: npm run build:native -- -Dsanitize=address
     "sanitize%": "",
+    # The benches are not part of the published package.
+    "benches%": "<!(node -p \"fs.existsSync('bench/native') ? 1 : 0\")",
     "engine_folders": "native/base native/wire native/packet native/vote native/merge native/gateway"
   },
   "target_defaults": {
@@ -41,5 +43,28 @@
       "dependencies": ["engine"],
       "sources": ["<!@(node native/sources.mjs native/test)"]
     }
+  ],
+  "conditions": [
+    ["benches==1 and OS!='win'", {
+      "targets": [
+        {
+          "target_name": "tmr_bench",
+          # An addon by another name: of those that end in `.node`, node-gyp-build and prebuildify take the first that
+          # they find for the engine's, and node-gyp names every loadable module so.
+          "type": "shared_library",
+          "product_prefix": "",
+          "product_extension": "addon",
+          "dependencies": ["engine"],
+          "defines": ["NAPI_VERSION=9"],
+          "sources": ["<!@(node native/sources.mjs bench/native/addon)"]
+        },
+        {
+          "target_name": "engine_bench",
+          "type": "executable",
+          "dependencies": ["engine"],
+          "sources": ["<!@(node native/sources.mjs bench/native/program)"]
+        }
+      ]
+    }]
   ]
 }

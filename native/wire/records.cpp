@@ -1,5 +1,7 @@
 #include "wire/records.hpp"
 
+#include <initializer_list>
+
 namespace tmr {
 
 namespace {
@@ -14,26 +16,28 @@ bool is_zero_between(const std::uint8_t* record, std::size_t from, std::size_t t
   return is_zero({record + from, to - from});
 }
 
+/// All at once: an integer is safe when none of its high bits is set, so many are when none is in any of them.
+bool are_safe_u64(const std::uint8_t* record, std::initializer_list<std::size_t> fields) noexcept {
+  static_assert((max_wire_integer & (max_wire_integer + 1)) == 0);
+  std::uint64_t any = 0;
+  for (const std::size_t field : fields) any |= load_u64(record + field);
+  return any <= max_wire_integer;
+}
+
 }  // namespace
 
 bool is_well_formed_request(const std::uint8_t* record, std::size_t blob_bytes) noexcept {
   return load_u16(record + RequestField::flags) == 0 &&
-         is_safe_u64(record + RequestField::request) &&
-         is_safe_u64(record + RequestField::answeredBelow) &&
-         is_safe_u64(record + RequestField::handle) &&
-         is_safe_u64(record + RequestField::durationMs) &&
-         is_safe_u64(record + RequestField::mark) &&
+         are_safe_u64(record, {RequestField::request, RequestField::answeredBelow, RequestField::handle,
+                               RequestField::durationMs, RequestField::mark}) &&
          is_zero_between(record, RequestField::reserved, RequestField::markProof) &&
          is_zero_between(record, RequestField::tail, REQUEST_BYTES) &&
          is_blob_inside(record, blob_bytes);
 }
 
 bool is_well_formed_result(const std::uint8_t* record, std::size_t blob_bytes) noexcept {
-  return is_safe_u64(record + ResultField::request) &&
-         is_safe_u64(record + ResultField::handle) &&
-         is_safe_u64(record + ResultField::validUntilMs) &&
-         is_safe_u64(record + ResultField::mark) &&
-         is_safe_u64(record + ResultField::nextExpiryMs) &&
+  return are_safe_u64(record, {ResultField::request, ResultField::handle, ResultField::validUntilMs, ResultField::mark,
+                               ResultField::nextExpiryMs}) &&
          is_zero_between(record, ResultField::markProof, ResultField::nextExpiryMs) &&
          is_zero_between(record, ResultField::tail, RESULT_BYTES) &&
          load_u32(record + ResultField::blobLength) <= MAX_RESULT_BLOB_BYTES &&
