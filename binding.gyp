@@ -2,6 +2,8 @@
   "variables": {
     # "address", "undefined" and the like: npm run build:native -- -Dsanitize=address
     "sanitize%": "",
+    # 1 builds the load generator of the benchmarks too: npm run build:bench
+    "bench%": 0,
     "engine_folders": "native/base native/wire native/packet native/vote native/merge native/gateway"
   },
   "target_defaults": {
@@ -41,5 +43,18 @@
       "dependencies": ["engine"],
       "sources": ["<!@(node native/sources.mjs native/test)"]
     }
+  ],
+  "conditions": [
+    ["bench==1", {
+      "targets": [
+        {
+          "target_name": "tmr_load",
+          # The name must sort behind tmr_engine: what loads the engine takes the first .node file of the folder.
+          "dependencies": ["engine", "<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
+          "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+          "sources": ["<!@(node native/sources.mjs bench/native)"]
+        }
+      ]
+    }]
   ]
 }
