@@ -43,7 +43,7 @@ function frameOf(line: string): Frame {
 function placeOf(file: string): Frame["place"] {
   if (file.includes("tmr_engine")) return "engine";
   if (file.includes("better-sqlite3") || /linux-\w+\.node$/.test(file)) return "sqlite";
-  return /\/node$/.test(file) ? "node" : "library";
+  return file.endsWith("/node") ? "node" : "library";
 }
 
 /** `#flush file:///…/dist/ts/tmr/server.js:120:11` as `#flush ts/tmr/server.ts`. */
@@ -77,13 +77,13 @@ export function costsOf(folded: readonly Folded[]): Cost[] {
     samples.set(owner, (samples.get(owner) ?? 0) + count);
     all += count;
   }
-  return [...samples]
-    .map(([name, count]) => ({ name, share: count / all }))
-    .sort((a, b) => b.share - a.share);
+  return [...samples].map(([name, count]) => ({ name, share: count / all })).sort((a, b) => b.share - a.share);
 }
 
-const collection = /Scavenge|MarkCompact|ConcurrentMarking|Sweeper|Evacuat|MarkingVisitor|Heap::CollectGarbage|GCTracer/;
-const allocation = /^(?:_int_(?:malloc|free)|malloc|free|cfree|calloc|realloc|__libc_(?:malloc|free|calloc)|malloc_consolidate|unlink_chunk|sysmalloc|operator (?:new|delete).*|__GI___libc_(?:malloc|free))/;
+const collection =
+  /Scavenge|MarkCompact|ConcurrentMarking|Sweeper|Evacuat|MarkingVisitor|Heap::CollectGarbage|GCTracer/;
+const allocation =
+  /^(?:_int_(?:malloc|free)|malloc|free|cfree|calloc|realloc|__libc_(?:malloc|free|calloc)|malloc_consolidate|unlink_chunk|sysmalloc|operator (?:new|delete).*|__GI___libc_(?:malloc|free))/;
 const crypto = /^(?:ossl_|aes|gcm_|EVP_|evp_|sha256_|SHA256|HMAC|CRYPTO_|ecp_|x25519|fe64_|OPENSSL_)/;
 
 function ownerOf(stack: Stack): string {
@@ -105,7 +105,10 @@ function ownerOf(stack: Stack): string {
 
 function systemCallOf(frames: Stack): string {
   const call = frames.map(({ name }) => /^(?:__(?:x64|arm64)_sys_|__se_sys_|ksys_)(\w+)$/.exec(name)?.[1]);
-  return call.find((name) => name !== undefined) ?? (frames.some(({ name }) => /page_fault/.test(name)) ? "page faults" : "other");
+  return (
+    call.find((name) => name !== undefined) ??
+    (frames.some(({ name }) => /page_fault/.test(name)) ? "page faults" : "other")
+  );
 }
 
 function shortName(symbol: string): string {

@@ -3,6 +3,7 @@
  * does. It does nothing else, because the calls of the load block.
  */
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { factsOf, type ProcessFacts } from "./facts.js";
 import type { Load, LoadOptions, LoadOrder, LoadReport } from "./load-types.js";
@@ -19,9 +20,7 @@ function loadAddon(): LoadAddon {
   while (!existsSync(join(folder, "binding.gyp"))) folder = dirname(folder);
   const file = join(folder, "build", "Release", "tmr_load.node");
   if (!existsSync(file)) throw new Error("the load generator is not built: run `npm run build:bench`");
-  const module = { exports: {} as LoadAddon };
-  process.dlopen(module, file);
-  return module.exports;
+  return createRequire(import.meta.url)(file) as LoadAddon;
 }
 
 function say(report: LoadReport): void {

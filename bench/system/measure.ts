@@ -28,6 +28,8 @@ export interface Measured {
   readonly residentMb: Readonly<Record<string, number | null>>;
   /** requests per batch, over the whole run; null when the server that counted them is gone */
   readonly batchMean: number | null;
+  /** requests that it counted meanwhile; null when it is gone */
+  readonly requestsServed: number | null;
   /** calls of read and write of the active TMR server per request; null where the kernel does not say */
   readonly ioCallsPerRequest: number | null;
 }
@@ -53,10 +55,14 @@ export async function measure(plant: BenchPlant, options: RunOptions): Promise<M
   const counted = (name: string): number => (after?.counters[name] ?? 0) - (before.counters[name] ?? 0);
   const batches = counted("batches");
   const stayed = after?.pid === before.pid && after.epoch === before.epoch && batches > 0;
-  return { ...summary(report, before.name), batchMean: stayed ? counted("requests") / batches : null };
+  return {
+    ...summary(report, before.name),
+    batchMean: stayed ? counted("requests") / batches : null,
+    requestsServed: stayed ? counted("requests") : null,
+  };
 }
 
-function summary(report: FinalReport, active: string): Omit<Measured, "batchMean"> {
+function summary(report: FinalReport, active: string): Omit<Measured, "batchMean" | "requestsServed"> {
   const { result, windowMs, before, after, loadCpuMs } = report;
   const perCheckout = (ms: number): number => (ms * 1000) / Math.max(1, result.checkouts);
   const cpuUs: Record<string, number | null> = {};

@@ -92,9 +92,19 @@ export class BenchPlant {
     const logDir = join(dir, "logs");
     mkdirSync(logDir);
     const plant = new BenchPlant(dir, logDir, system, options);
+    plant.#endWithThisProcess();
     for (const process of [...plant.upstreams, ...plant.servers]) plant.startProcess(process);
     await plant.whole();
     return plant;
+  }
+
+  /** Nothing is left behind when the benchmark is interrupted: the five have a process group of their own. */
+  #endWithThisProcess(): void {
+    process.once("exit", () => {
+      this.processes.killAll();
+      rmSync(this.dir, { recursive: true, force: true });
+    });
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   }
 
   startProcess(process: ProcessDescription): void {
