@@ -41,7 +41,7 @@
       "target_name": "engine_test",
       "type": "executable",
       "dependencies": ["engine"],
-      "sources": ["<!@(node native/sources.mjs native/test)"]
+      "sources": ["<!@(node native/sources.mjs native/test bench/native/test)"]
     }
   ],
   "conditions": [
@@ -49,7 +49,10 @@
       "targets": [
         {
           "target_name": "tmr_load",
-          # The name must sort behind tmr_engine: what loads the engine takes the first .node file of the folder.
+          # An addon by another name: what loads the engine takes the first file of the folder that ends in .node.
+          "type": "shared_library",
+          "product_prefix": "",
+          "product_extension": "addon",
           "dependencies": ["engine", "<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
           "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED"],
           "sources": ["<!@(node native/sources.mjs bench/native)"]

@@ -82,6 +82,8 @@ export function costsOf(folded: readonly Folded[]): Cost[] {
 
 const collection =
   /Scavenge|MarkCompact|ConcurrentMarking|Sweeper|Evacuat|MarkingVisitor|Heap::CollectGarbage|GCTracer/;
+const compilation =
+  /v8::internal::(?:compiler|maglev|interpreter|baseline|parsing)|CompilationJob|OptimizingCompileDispatcher/;
 const allocation =
   /^(?:_int_(?:malloc|free)|malloc|free|cfree|calloc|realloc|__libc_(?:malloc|free|calloc)|malloc_consolidate|unlink_chunk|sysmalloc|operator (?:new|delete).*|__GI___libc_(?:malloc|free))/;
 const crypto = /^(?:ossl_|aes|gcm_|EVP_|evp_|sha256_|SHA256|HMAC|CRYPTO_|ecp_|x25519|fe64_|OPENSSL_)/;
@@ -92,6 +94,7 @@ function ownerOf(stack: Stack): string {
   const kernel = stack.findIndex(({ place }) => place === "kernel");
   if (kernel >= 0) return `kernel: ${systemCallOf(stack.slice(kernel))}`;
   if (stack.some(({ name }) => collection.test(name))) return "V8: garbage collection";
+  if (stack.some(({ name }) => compilation.test(name))) return "V8: compiling";
   if (allocation.test(leaf.name)) return "malloc and free";
   if (crypto.test(leaf.name)) return "OpenSSL";
   if (leaf.place === "sqlite") return "SQLite (user time)";
@@ -105,10 +108,11 @@ function ownerOf(stack: Stack): string {
 
 function systemCallOf(frames: Stack): string {
   const call = frames.map(({ name }) => /^(?:__(?:x64|arm64)_sys_|__se_sys_|ksys_)(\w+)$/.exec(name)?.[1]);
-  return (
-    call.find((name) => name !== undefined) ??
-    (frames.some(({ name }) => /page_fault/.test(name)) ? "page faults" : "other")
-  );
+  const named = call.find((name) => name !== undefined);
+  if (named !== undefined) return named;
+  const has = (pattern: RegExp): boolean => frames.some(({ name }) => pattern.test(name));
+  if (has(/page_fault/)) return "page faults";
+  return has(/interrupt|sysvec|irqentry/) ? "interrupts" : "entry and exit of system calls";
 }
 
 function shortName(symbol: string): string {

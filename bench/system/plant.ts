@@ -45,6 +45,7 @@ export class BenchPlant {
   readonly pids = new Map<string, number>();
   readonly dir: string;
   readonly logDir: string;
+  #wasWhole = false;
 
   private constructor(dir: string, logDir: string, system: CreatedSystem, options: PlantOptions) {
     this.dir = dir;
@@ -102,7 +103,8 @@ export class BenchPlant {
   #endWithThisProcess(): void {
     process.once("exit", () => {
       this.processes.killAll();
-      rmSync(this.dir, { recursive: true, force: true });
+      // Logs of a system that never came up are still wanted.
+      if (this.#wasWhole) rmSync(this.dir, { recursive: true, force: true });
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   }
@@ -137,7 +139,10 @@ export class BenchPlant {
       const passive = statuses.some((status) => status.role === "passive" && status.peer.connected);
       const inStep = active?.upstreams.filter((upstream) => upstream.state === "streaming").length ?? 0;
       // Both licenses are there when no copy of them is alone.
-      if (active !== undefined && passive && inStep === 3 && active.oddLicenses === 0) return active;
+      if (active !== undefined && passive && inStep === 3 && active.oddLicenses === 0) {
+        this.#wasWhole = true;
+        return active;
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`the system is not whole within 60 s; logs: ${this.logDir}`);

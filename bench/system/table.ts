@@ -88,7 +88,7 @@ export function remark({ name, rounds }: Row): string | null {
   if (name === "open")
     return `open: at most ${load.mostBehind.toLocaleString("en")} checkouts were due and had to wait for a free slot`;
   if (name === "upstream-kill" || name === "takeover") {
-    return `${name}: longest time without an answered checkout ${number(load.gapMs)} ms, ${load.reconnects} reconnections, ${load.repeated.toLocaleString("en")} requests sent again, every checkout answered once`;
+    return `${name}: longest time without an answered checkout ${number(load.gapMs)} ms, ${load.reconnects} reconnections, ${load.repeated.toLocaleString("en")} requests sent again, every checkout that was due was answered`;
   }
   return null;
 }
