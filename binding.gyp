@@ -4,6 +4,8 @@
     "sanitize%": "",
     # The benches are not part of the published package.
     "benches%": "<!(node -p \"fs.existsSync('bench/native') ? 1 : 0\")",
+    # 1 builds the load generator of the benchmarks too: npm run build:bench
+    "bench%": 0,
     "engine_folders": "native/base native/wire native/packet native/vote native/merge native/gateway"
   },
   "target_defaults": {
@@ -41,7 +43,7 @@
       "target_name": "engine_test",
       "type": "executable",
       "dependencies": ["engine"],
-      "sources": ["<!@(node native/sources.mjs native/test)"]
+      "sources": ["<!@(node native/sources.mjs native/test bench/native/test)"]
     }
   ],
   "conditions": [
@@ -63,6 +65,20 @@
           "type": "executable",
           "dependencies": ["engine"],
           "sources": ["<!@(node native/sources.mjs bench/native/program)"]
+        }
+      ]
+    }],
+    ["bench==1", {
+      "targets": [
+        {
+          "target_name": "tmr_load",
+          # An addon by another name: what loads the engine takes the first file of the folder that ends in .node.
+          "type": "shared_library",
+          "product_prefix": "",
+          "product_extension": "addon",
+          "dependencies": ["engine", "<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
+          "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+          "sources": ["<!@(node native/sources.mjs bench/native)"]
         }
       ]
     }]

@@ -225,6 +225,21 @@ describe("upstream server", () => {
     assert.ok(kept.some((each) => readFileSync(join(state, each)).equals(bytes)));
   });
 
+  it("says in log and status that it does not wait for its disk", async () => {
+    const lines: string[] = [];
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        lines.push(chunk.toString());
+        done();
+      },
+    });
+    assert.equal((await run(folder.config)).status().durable, true);
+    await running.pop()?.stop();
+    const hasty = await run({ ...folder.config, store: { durable: false } }, pino(sink));
+    assert.equal(hasty.status().durable, false);
+    assert.ok(lines.some((line) => /"level":50.*NOT DURABLE: \[store\] durable = false/.test(line)));
+  });
+
   it("says that a port is in use and lets go of its store", async () => {
     const upstream = await run();
     const { port } = parseAddress(upstream.address);

@@ -220,7 +220,9 @@ export class ClientNode extends Process {
   #setTimer(atMs: number | null): void {
     const timer = ++this.#timer;
     if (atMs === null) return;
-    this.later(Math.max(0, this.worldTimeOf(atMs) - this.world.nowMs), () => {
+    // A time that rounding puts before its hour would be waited for again and again without a step of the world's clock.
+    const leastMs = atMs > this.nowMs ? 0.001 : 0;
+    this.later(Math.max(leastMs, this.worldTimeOf(atMs) - this.world.nowMs), () => {
       if (this.#timer === timer) this.#step({ type: "tick" });
     });
   }

@@ -54,6 +54,18 @@ describe("upstream.toml", () => {
     assert.equal(loadUpstreamConfig(file).listen, "0.0.0.0:9000");
   });
 
+  it("waits for its disk unless it is told in so many words not to", () => {
+    const [file] = found().upstreamFiles;
+    assert.equal(loadUpstreamConfig(file).store.durable, true);
+    appendFileSync(file, "[store]\ndurable = false\n");
+    assert.equal(loadUpstreamConfig(file).store.durable, false);
+    edit(file, "durable = false", 'durable = "no"');
+    assert.deepEqual(
+      faults(() => loadUpstreamConfig(file)),
+      ['store.durable: true or false / "no"'],
+    );
+  });
+
   it("reports its own faults and those of system.toml together", () => {
     const system = found();
     const [file] = system.upstreamFiles;

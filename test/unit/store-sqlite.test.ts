@@ -99,6 +99,18 @@ describe("store: SQLite file", () => {
       openSqlite(file).close();
     }));
 
+  it("keeps the same when it does not wait for the disk, as long as nothing takes the power away", () =>
+    inFolder((folder) => {
+      const file = join(folder, "s.sqlite");
+      const hasty = new SqliteStore({ ...owner, file, newIncarnation, durable: false });
+      hasty.append(entries(0, 5));
+      const content = contentOf(hasty);
+      hasty.close();
+      const patient = openSqlite(file);
+      assert.deepEqual(contentOf(patient), content);
+      patient.close();
+    }));
+
   it("says so when its folder is not there", () =>
     inFolder((folder) => {
       assert.throws(() => openSqlite(join(folder, "none", "s.sqlite")), { code: "ERR_TMR_FILE" });

@@ -21,10 +21,19 @@ export interface UpstreamConfig {
   readonly containers: string;
   /** `host:port` */
   readonly listen: string;
+  readonly store: {
+    /**
+     * false: what this upstream acknowledges may not be on its disk yet, and a power failure can lose it, promises
+     * included. For measuring and for systems that need not keep anything; said loudly in log and status.
+     */
+    readonly durable: boolean;
+  };
   readonly log: { readonly level: LogLevel };
   readonly keys: UpstreamKeys;
   readonly system: System;
 }
+
+const store = table({ durable: z.boolean({ error: "true or false" }).default(true) }).prefault({});
 
 const schema = table({
   upstream: table({
@@ -35,6 +44,7 @@ const schema = table({
     system: path,
     listen: address.optional(),
   }),
+  store,
   log,
 });
 
@@ -49,7 +59,7 @@ export function loadUpstreamConfig(file: string): UpstreamConfig {
   const named = namedPath(raw, "upstream");
   const system = named === undefined ? undefined : readNamedSystem(file, "upstream.system", named, faults);
   faults.throwIfAny("ERR_TMR_CONFIG");
-  const { upstream, log: logging } = parsed as z.output<typeof schema>;
+  const { upstream, store: storing, log: logging } = parsed as z.output<typeof schema>;
   const entry = (system as System).upstreams[upstream.id - 1] as UpstreamEntry;
   const from = dirname(file);
   const where = `upstream ${entry.id} in ${named}`;
@@ -60,6 +70,7 @@ export function loadUpstreamConfig(file: string): UpstreamConfig {
     state: resolve(from, upstream.state),
     containers: resolve(from, upstream.containers),
     listen: upstream.listen ?? entry.address,
+    store: storing,
     log: logging,
     keys: loadUpstreamKeys(
       resolve(from, upstream.key),

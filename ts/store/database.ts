@@ -50,8 +50,8 @@ export function reading<T>(file: string, read: () => T): T {
   }
 }
 
-/** Opens or creates the file, mode 0600, for this process alone, durable at every commit. */
-export function openDatabase(file: string): Connection {
+/** Opens or creates the file, mode 0600, for this process alone; with `durable` each commit is on the disk when it returns. */
+export function openDatabase(file: string, durable: boolean): Connection {
   try {
     closeSync(openSync(file, "a", 0o600));
     const folder = openSync(dirname(file), "r");
@@ -66,7 +66,7 @@ export function openDatabase(file: string): Connection {
       // Exclusive before the first read: a second process fails here instead of writing into the same log.
       database.pragma("locking_mode = EXCLUSIVE");
       database.pragma("journal_mode = WAL");
-      database.pragma("synchronous = FULL");
+      database.pragma(`synchronous = ${durable ? "FULL" : "OFF"}`);
       database.pragma("journal_size_limit = 67108864");
       database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
       return database;

@@ -23,6 +23,8 @@ export interface SqliteStoreOptions extends StoreOwner {
   readonly file: string;
   /** 16 random bytes, used only when the store is created now. */
   readonly newIncarnation: Uint8Array;
+  /** Default true. false: writes return before they are on the disk, so that a power failure can lose them. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -141,7 +143,7 @@ export class SqliteStore implements ReplicaStore {
   constructor(options: SqliteStoreOptions) {
     this.#file = options.file;
     this.#owner = { upstream: options.upstream, genesisDigest: Uint8Array.from(options.genesisDigest) };
-    this.#db = openDatabase(options.file);
+    this.#db = openDatabase(options.file, options.durable ?? true);
     try {
       this.#sql = reading(options.file, () => statementsOf(this.#db));
       this.#mark = new MarkFile(`${options.file}.mark`);

@@ -15,6 +15,8 @@ export interface OpenReplicaOptions extends Omit<ReplicaOptions, "store" | "upst
   readonly owner: StoreOwner;
   /** The folder of the store; created when it is not there. */
   readonly folder: string;
+  /** false: the store does not wait for the disk. */
+  readonly durable: boolean;
   readonly log: Logger;
   /** Wall clock, for the name of a store that is set aside. */
   readonly now: () => Date;
@@ -68,7 +70,12 @@ export function setAside({ folder, log, now }: OpenReplicaOptions, damage: Store
 }
 
 function recovered(options: OpenReplicaOptions, file: string): { replica: Replica; store: SqliteStore } {
-  const store = new SqliteStore({ ...options.owner, file, newIncarnation: randomBytes(16) });
+  const store = new SqliteStore({
+    ...options.owner,
+    file,
+    newIncarnation: randomBytes(16),
+    durable: options.durable,
+  });
   try {
     const { states, sha256, statement, owner } = options;
     return { replica: new Replica({ upstream: owner.upstream, store, states, sha256, statement }), store };

@@ -106,6 +106,7 @@ class UpstreamServer implements RunningUpstream {
     this.#replicaOptions = {
       owner: { upstream: config.id, genesisDigest: genesisDigest(genesis, ports.sha256) },
       folder: config.state,
+      durable: config.store.durable,
       states: licenseStates(genesis, ports),
       sha256: ports.sha256,
       statement: (version) => this.#signer.make(version),
@@ -137,6 +138,12 @@ class UpstreamServer implements RunningUpstream {
     }
     const { promised, logEpoch, blank } = this.#open.replica.meta();
     const { position } = this.#open.replica;
+    if (!this.#config.store.durable) {
+      this.#log.error(
+        { file: this.#config.file },
+        "NOT DURABLE: [store] durable = false, this upstream acknowledges what is not on its disk yet; a power failure can lose promises, sessions and seats that clients were told of. Never run a system that has to keep its licenses like this",
+      );
+    }
     this.#log.info({ address: this.#address, promised, logEpoch, position, blank }, "upstream started");
   }
 
@@ -174,6 +181,7 @@ class UpstreamServer implements RunningUpstream {
       stateDigest: hex(replica.state.stateDigest),
       incarnation: hex(incarnation),
       blank,
+      durable: this.#config.store.durable,
       containers: this.#containers.status(),
       links: [...this.#links.values()].map(({ server }) => server),
       clients: this.#clients.size,

@@ -53,6 +53,8 @@ export interface UpstreamStatus {
   readonly incarnation: string;
   /** true: the store is new and not admitted yet (protocol.md rule 8) */
   readonly blank: boolean;
+  /** false: it does not wait for its disk ([store] durable = false), and a power failure can lose what it acknowledged */
+  readonly durable: boolean;
   readonly containers: readonly ContainerStatus[];
   /** open links of TMR servers, by the name in system.toml */
   readonly links: readonly string[];

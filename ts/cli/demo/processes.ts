@@ -14,18 +14,23 @@ export interface ProcessDescription {
 export class Processes {
   readonly #program: string;
   readonly #logDir: string;
+  readonly #nodeArguments: (name: string) => readonly string[];
   readonly #running = new Map<string, ChildProcess>();
 
-  /** `program` is the CLI's own file; each process writes its log to `<logDir>/<name>.log`. */
-  constructor(program: string, logDir: string) {
+  /**
+   * `program` is the CLI's own file; each process writes its log to `<logDir>/<name>.log`. `nodeArguments` gives further
+   * arguments of node for the process of that name.
+   */
+  constructor(program: string, logDir: string, nodeArguments: (name: string) => readonly string[] = () => []) {
     this.#program = program;
     this.#logDir = logDir;
+    this.#nodeArguments = nodeArguments;
   }
 
   start({ name, role, config }: ProcessDescription): number {
     const log = openSync(join(this.#logDir, `${name}.log`), "a", 0o600);
     // A group of its own: Ctrl-C at the terminal reaches the demo alone, which then stops the five in order.
-    const child = spawn(process.execPath, [this.#program, role, "-c", config], {
+    const child = spawn(process.execPath, [...this.#nodeArguments(name), this.#program, role, "-c", config], {
       stdio: ["ignore", log, log],
       detached: true,
     });
