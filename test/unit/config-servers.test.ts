@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import { type CreatedSystem, type CreateSystemOptions, createSystem } from "../../ts/central/found-system.js";
 import { FaultsError, loadServerConfig, loadUpstreamConfig } from "../../ts/config/index.js";
 import { ed25519PublicKey, x25519PublicKey } from "../../ts/config/key-files.js";
+import { serverStateFolder } from "../../ts/config/state-folder.js";
 import { scratchFolder } from "../support/scratch.js";
 import { thrownBy } from "../support/throws.js";
 
@@ -234,5 +235,43 @@ describe("tmr.toml", () => {
     copyFileSync(join(dirname(b), "key.json"), join(dirname(a), "key.json"));
     const { message } = thrownBy("ERR_TMR_KEY", () => loadServerConfig(a));
     assert.match(message, /noise: expected the private half of "key" of server "tmr-a"/);
+  });
+});
+
+describe("the state folder of a tmr.toml", () => {
+  const scratch = scratchFolder();
+  const file = (): string => join(scratch(), "tmr.toml");
+
+  it("is the one that the server uses, found without keys and system.toml", () => {
+    const [server] = createSystem(join(scratch(), "s")).serverFiles;
+    const { state } = loadServerConfig(server);
+    rmSync(join(dirname(server), "key.json"));
+    assert.equal(serverStateFolder(server), state);
+    writeFileSync(file(), '[server]\nstate = "/var/lib/tmr"\n');
+    assert.equal(serverStateFolder(file()), "/var/lib/tmr");
+  });
+
+  for (const [text, fault] of [
+    ["", "server.state: a path / nothing"],
+    ["server = 5\n", "server.state: a path / nothing"],
+    ["[server]\nstate = 5\n", "server.state: a path / 5"],
+    ['[server]\nstate = ""\n', 'server.state: a path / ""'],
+  ] as const) {
+    it(`is not guessed from ${JSON.stringify(text)}`, () => {
+      writeFileSync(file(), text);
+      assert.deepEqual(
+        faults(() => serverStateFolder(file())),
+        [fault],
+      );
+    });
+  }
+
+  it("is not looked for in a file that is not TOML or not there", () => {
+    writeFileSync(file(), "[server\n");
+    assert.match(
+      thrownBy("ERR_TMR_CONFIG", () => serverStateFolder(file())).message,
+      /line 1, column \d+: expected TOML/,
+    );
+    thrownBy("ERR_TMR_FILE", () => serverStateFolder(join(scratch(), "missing.toml")));
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import type { Engine, Handshake } from "../../ts/engine/types.js";
 import { initiate } from "../../ts/transport/handshake.js";
@@ -41,6 +41,22 @@ describe("a connection that breaks while the engine computes the handshake", () 
       code: "ERR_TMR_CONNECT",
       message: /closed during the handshake/,
     });
+  });
+
+  it("is given up when the peer has said its end in order, and no error of the socket goes unheard", async () => {
+    const server = createServer((peer) => peer.end()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const socket = createConnection((server.address() as AddressInfo).port, "127.0.0.1");
+    const handshake = {
+      // The end is known, the socket not yet closed: Node answers the write behind it with an error in a later turn.
+      write: () => once(socket, "end").then(() => message),
+      close: () => {},
+    };
+    const engine = { createHandshake: () => handshake as unknown as Handshake } as unknown as Engine;
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    await assert.rejects(initiate(socket, engine, options), { code: "ERR_TMR_CONNECT" });
+    await closed;
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("is not handed over as established after the answer was read", async () => {

@@ -20,6 +20,7 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   failover: ["transport", "engine", "config", "wire", "errors"],
   server: ["transport", "engine", "config", "wire", "errors"],
   upstream: ["store", "license", "container", "transport", "engine", "config", "wire", "errors"],
+  admin: ["wire", "errors"],
   tmr: ["failover", "server", "license", "transport", "engine", "config", "wire", "errors"],
   client: ["transport", "engine", "config", "wire", "errors"],
   index: ["client", "engine", "wire", "errors"],

@@ -1,9 +1,10 @@
 /** licenses.toml: what a firm wants to license, as a person describes it. */
 import { TomlDate } from "smol-toml";
 import { z } from "zod";
-import { checkDocument, parseToml, readText, valueAt } from "../config/document.js";
+import { checkDocument, valueAt } from "../config/document.js";
 import { Faults } from "../config/faults.js";
 import { line, table, U32_MAX } from "../config/fields.js";
+import { parseToml, readText } from "../config/toml-file.js";
 import { MAX_DATE_MS, optionsNotYet, termFields } from "../container/terms.js";
 
 /** One `[[license]]`, checked. `id` is the firm's own name for it: by it, a later issue knows the license again. */

@@ -10,7 +10,7 @@ export interface CliContext {
 /** Exit codes of `tmr`, besides those of a command that it runs. */
 export const ExitCode = {
   ok: 0,
-  /** `tmr status`: the system does not serve */
+  /** `tmr status`, `tmr health`: it does not serve; `tmr take-over`, `tmr admit`: not within the time */
   notServing: 1,
   /** wrong use, wrong configuration, or no server */
   failed: 2,

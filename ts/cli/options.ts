@@ -15,8 +15,8 @@ export function systemOption(): Option {
 }
 
 /** Seconds on the command line, milliseconds in the program. */
-export function timeoutOption(seconds: number): Option {
-  const option = new Option("--timeout <seconds>", "how long to wait for an answer").argParser(parseSeconds);
+export function timeoutOption(seconds: number, what = "how long to wait for an answer"): Option {
+  const option = new Option("--timeout <seconds>", what).argParser(parseSeconds);
   return option.default(seconds * 1_000, String(seconds));
 }
 

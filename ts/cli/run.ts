@@ -2,9 +2,11 @@
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { TmrError } from "../errors.js";
+import { registerAdmit } from "./admit.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
+import { registerControl } from "./control.js";
 import { registerServe } from "./serve.js";
 import { registerStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
@@ -27,7 +29,10 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 }
 
 /** Commands that start faster without the libraries of the others. */
-const alone: ReadonlySet<string> = new Set(["list", "content", "checkout", "status", "server", "upstream"]);
+const alone: ReadonlySet<string> = new Set([
+  ...["list", "content", "checkout", "status", "server", "upstream"],
+  ...["health", "take-over", "admit"],
+]);
 
 async function registerOthers(program: Command): Promise<void> {
   const { registerCentral } = await import("./central.js");
@@ -49,5 +54,7 @@ function buildProgram(context: CliContext): Command {
   registerCheckout(program, context);
   registerStatus(program, context);
   registerServe(program);
+  registerControl(program, context);
+  registerAdmit(program, context);
   return program;
 }

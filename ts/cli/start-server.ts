@@ -1,25 +1,58 @@
-/** Wires one TMR server: configuration, engine, log, and how it reads holding statements. */
+/** Wires one TMR server: configuration, engine, log, control socket, and how it reads holding statements. */
 import { createHash } from "node:crypto";
+import type { Logger } from "pino";
+import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadServerConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { type RunningServer, runServer } from "../tmr/server.js";
+import type { Stoppable } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
 import { packageVersion } from "./version.js";
 
-/** Starts the TMR server that `file` describes. */
-export async function startServer(file: string): Promise<RunningServer> {
+/**
+ * Starts the TMR server that `file` describes, with its control socket: that comes first and goes last, because it keeps
+ * another server out of the state folder.
+ */
+export async function startServer(file: string): Promise<Stoppable> {
   const config = loadServerConfig(file);
   const log = serverLog(config.name, config.log.level);
-  const server = await runServer(config, {
-    engine: loadEngine(),
-    log,
-    version: packageVersion(),
-    readStatement: readHolding,
-    fatal: fatalExit(log),
-  });
-  log.info({ address: server.address, twin: config.twin }, "TMR server listens for clients");
-  return server;
+  const control = await ControlSocket.open(config.state);
+  let server: RunningServer;
+  try {
+    server = await runServer(config, {
+      engine: loadEngine(),
+      log,
+      version: packageVersion(),
+      readStatement: readHolding,
+      fatal: fatalExit(log),
+    });
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+  control.attach(controlled(server, log));
+  log.info({ address: server.address, twin: config.twin, control: control.path }, "TMR server listens for clients");
+  return {
+    stop: async () => {
+      control.attach(null);
+      await server.stop();
+      await control.close();
+    },
+  };
+}
+
+/** The server as its control socket sees it; what an operator forces stays in the log. */
+function controlled(server: RunningServer, log: Logger): ControlTarget {
+  return {
+    status: () => server.status(),
+    takeOver: () => server.takeOver(),
+    admit: (which) => {
+      const refusal = server.admit(which);
+      log.warn({ upstream: which, refusal }, "the operator forces the admission of a blank upstream");
+      return refusal;
+    },
+  };
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

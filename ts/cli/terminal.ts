@@ -6,6 +6,8 @@ export interface Terminal {
   err(text: string): void;
   /** whether `out` shows colours */
   readonly colour: boolean;
+  /** whether a person watches `err`: a line there may be written over */
+  readonly watched: boolean;
 }
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow";
@@ -21,6 +23,7 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     colour: process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "",
+    watched: process.stderr.isTTY,
   };
 }
 

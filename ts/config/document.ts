@@ -1,41 +1,10 @@
-/** Reading a TOML file and checking it against a schema, with every fault collected. */
-import { readFileSync } from "node:fs";
-import { parse, TomlError } from "smol-toml";
+/** Checking a document against a schema, with every fault collected. */
 import { z } from "zod";
-import { TmrError } from "../errors.js";
 import { didYouMean } from "./did-you-mean.js";
 import { describe, describeSecret, type Faults, keyPath } from "./faults.js";
 
 /** Schemas put this before their message when the value may be a secret and must not be shown. */
 export const SECRET = "secret:";
-
-/** Reads a text file; throws ERR_TMR_FILE. */
-export function readText(file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TmrError("ERR_TMR_FILE", `cannot read ${file}: ${reason}`, { cause: error });
-  }
-}
-
-/** Reads and parses a TOML file. A syntax fault is collected and gives undefined; an unreadable file throws ERR_TMR_FILE. */
-export function readToml(file: string, faults: Faults): unknown {
-  return parseToml(readText(file), file, faults);
-}
-
-/** Parses the text of a TOML file. A syntax fault is collected and gives undefined. */
-export function parseToml(text: string, file: string, faults: Faults): unknown {
-  try {
-    return parse(text, { unsafeKeyBehaviour: "throw" });
-  } catch (error) {
-    // The library's message quotes the line, which may hold anything: only its first line is safe to repeat.
-    const place = error instanceof TomlError ? `line ${error.line}, column ${error.column}` : "";
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    faults.add(file, place, "TOML", reason.replace(/^Invalid TOML document: /, "a syntax error: "));
-    return undefined;
-  }
-}
 
 /**
  * Checks `raw` against the schema. Undefined when anything is wrong; the faults say what. Keys in `notYet` are known to

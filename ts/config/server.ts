@@ -3,12 +3,13 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { OrderingLimits } from "../engine/types.js";
 import { MAX_BATCH_BLOB_BYTES, MAX_BATCH_RECORDS } from "../wire/batch.js";
-import { checkDocument, readToml, valueAt } from "./document.js";
+import { checkDocument, valueAt } from "./document.js";
 import { describe, Faults } from "./faults.js";
 import { address, integer, type LogLevel, line, log, path, table } from "./fields.js";
 import { deepFreeze } from "./freeze.js";
 import { loadServerKeys, type ServerKeys } from "./key-files.js";
 import { namedPath, readNamedSystem, type System, type Twin } from "./system.js";
+import { readToml } from "./toml-file.js";
 
 /** A loaded tmr.toml, frozen; paths are absolute. */
 export interface ServerConfig {

@@ -1,7 +1,7 @@
 /** system.toml: what all five servers and the clients know about one TMR system. It holds no secret. */
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { checkDocument, readToml, valueAt } from "./document.js";
+import { checkDocument, valueAt } from "./document.js";
 import { Faults } from "./faults.js";
 import {
   address,
@@ -15,6 +15,7 @@ import {
   virtualContainer,
 } from "./fields.js";
 import { deepFreeze } from "./freeze.js";
+import { readToml } from "./toml-file.js";
 
 export type Twin = 0 | 1;
 export type UpstreamId = 1 | 2 | 3;

@@ -1,12 +1,13 @@
 /** upstream.toml: the configuration of one upstream license server. */
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { checkDocument, readToml } from "./document.js";
+import { checkDocument } from "./document.js";
 import { Faults } from "./faults.js";
 import { address, type LogLevel, log, path, table } from "./fields.js";
 import { deepFreeze } from "./freeze.js";
 import { loadUpstreamKeys, type UpstreamKeys } from "./key-files.js";
 import { namedPath, readNamedSystem, type System, type UpstreamEntry, type UpstreamId } from "./system.js";
+import { readToml } from "./toml-file.js";
 
 /** A loaded upstream.toml, frozen; paths are absolute. */
 export interface UpstreamConfig {

@@ -95,16 +95,15 @@ function readFrame(socket: Socket, timeoutMs: number): Promise<{ frame: Buffer; 
 
 /** Frees the native handshake whatever happens; a connection that did not get its session is destroyed. */
 async function withHandshake<T>(socket: Socket, handshake: Handshake, run: () => Promise<T>): Promise<T> {
-  // Errors of the socket surface as a failed read; without a listener Node would end the process.
-  const ignore = () => {};
-  socket.on("error", ignore);
+  // Errors of the socket surface as a failed read or as its close; without a listener Node would end the process. It
+  // stays: an error may be said in a later turn than the one in which the handshake was given up.
+  socket.on("error", () => {});
   try {
     return await run();
   } catch (error) {
     socket.destroy();
     throw error;
   } finally {
-    socket.off("error", ignore);
     handshake.close();
   }
 }

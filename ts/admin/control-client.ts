@@ -1,0 +1,124 @@
+/** Asking a TMR server on this machine over its control socket. Loads little, because a health check runs often. */
+import { connect, type Socket } from "node:net";
+import { type ErrorCode, errorCodes, TmrError } from "../errors.js";
+import {
+  type Admitted,
+  type ControlRequest,
+  controlSocketPath,
+  type Health,
+  MAX_ANSWER_BYTES,
+} from "./control-protocol.js";
+
+/** One TMR server on this machine. Every call throws ERR_TMR_CONNECT, ERR_TMR_TIMEOUT or what the server answers. */
+export class ControlClient {
+  readonly #path: string;
+  readonly #timeoutMs: number;
+
+  /** Throws ERR_TMR_CONNECT when the path of the socket is too long. */
+  constructor(stateFolder: string, timeoutMs: number) {
+    this.#path = controlSocketPath(stateFolder, "ERR_TMR_CONNECT");
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async health(): Promise<Health> {
+    const answer = await this.#ask({ command: "health" });
+    if (!isHealth(answer)) throw this.#notUnderstood();
+    return answer;
+  }
+
+  /** Asks the server to become active; {@link health} says whether it did. */
+  async takeOver(): Promise<void> {
+    await this.#begin({ command: "take-over" });
+  }
+
+  /** Asks the server to admit a blank upstream by force; ERR_TMR_STATE says why it does not. */
+  async admit(upstream: Admitted): Promise<void> {
+    await this.#begin({ command: "admit", upstream });
+  }
+
+  async #begin(request: ControlRequest): Promise<void> {
+    const answer = await this.#ask(request);
+    if (answer["begun"] !== true) throw this.#notUnderstood();
+  }
+
+  async #ask(request: ControlRequest): Promise<Readonly<Record<string, unknown>>> {
+    const answer = parseAnswer(await this.#askForLine(request));
+    if (answer === null) throw this.#notUnderstood();
+    const { error } = answer;
+    if (typeof error !== "object" || error === null) return answer;
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    if (typeof code !== "string" || !Object.hasOwn(errorCodes, code)) throw this.#notUnderstood();
+    throw new TmrError(code as ErrorCode, String(message));
+  }
+
+  #notUnderstood(): TmrError {
+    return new TmrError("ERR_TMR_PROTOCOL", `${this.#path}: expected the answer of a TMR server, received other text`);
+  }
+
+  #askForLine(request: ControlRequest): Promise<string> {
+    const path = this.#path;
+    const timeoutMs = this.#timeoutMs;
+    return new Promise((resolve, reject) => {
+      const socket: Socket = connect({ path });
+      const settle = (outcome: string | TmrError): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        if (typeof outcome === "string") resolve(outcome);
+        else reject(outcome);
+      };
+      const timer = setTimeout(
+        () => settle(new TmrError("ERR_TMR_TIMEOUT", `${path}: no answer within ${timeoutMs / 1_000} s`)),
+        timeoutMs,
+      );
+      let text = "";
+      socket.setEncoding("utf8");
+      socket.on("data", (chunk: string) => {
+        text += chunk;
+        const end = text.indexOf("\n");
+        if (end >= 0) settle(text.slice(0, end));
+        else if (text.length > MAX_ANSWER_BYTES) settle(this.#notUnderstood());
+      });
+      socket.on("end", () =>
+        settle(new TmrError("ERR_TMR_CONNECT", `${path}: the server closed the connection without an answer`)),
+      );
+      socket.on("error", (cause: NodeJS.ErrnoException) =>
+        settle(new TmrError("ERR_TMR_CONNECT", `${path}: ${reasonOf(cause)}`, { cause })),
+      );
+      socket.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+}
+
+function reasonOf(cause: NodeJS.ErrnoException): string {
+  switch (cause.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return "no TMR server answers here; is it running on this machine, with this configuration?";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied; run this as the user of the TMR server";
+    default:
+      return cause.message;
+  }
+}
+
+function parseAnswer(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const answer: unknown = JSON.parse(line);
+    return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isHealth(answer: unknown): answer is Health {
+  const { role, phase, quorum, answers, upstreams } = answer as Partial<Health>;
+  return (
+    typeof role === "string" &&
+    typeof phase === "string" &&
+    typeof quorum === "boolean" &&
+    typeof answers === "boolean" &&
+    Array.isArray(upstreams) &&
+    upstreams.every((state) => typeof state === "string")
+  );
+}

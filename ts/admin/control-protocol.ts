@@ -1,0 +1,58 @@
+/**
+ * What is said over the control socket of a TMR server: one JSON line asks, one JSON line answers, then the connection
+ * ends. Whoever may open the socket file may command the server; nothing else is asked for.
+ */
+import { join } from "node:path";
+import { type ErrorCode, TmrError } from "../errors.js";
+import type { ServerRole, UpstreamState } from "../wire/server-status.js";
+
+/** A blank upstream that the operator wants to be admitted; `all`: the system is founded anew. */
+export type Admitted = 1 | 2 | 3 | "all";
+
+export type ControlRequest =
+  | { readonly command: "health" }
+  | { readonly command: "take-over" }
+  | { readonly command: "admit"; readonly upstream: Admitted };
+
+/** The answer to `health`. */
+export interface Health {
+  readonly role: ServerRole;
+  /** what the leader is doing: idle, preparing, syncing, active, fenced or stopped */
+  readonly phase: string;
+  readonly quorum: boolean;
+  /** active with a quorum: this server can serve */
+  readonly answers: boolean;
+  /** states of upstreams 1, 2, 3, as this server sees them */
+  readonly upstreams: readonly UpstreamState[];
+}
+
+/** The answer to `take-over` and `admit`: it has begun, and health says what becomes of it. */
+export interface Begun {
+  readonly begun: true;
+}
+
+/** The answer to a request that is refused or not understood. */
+export interface ControlFault {
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}
+
+/** The longest request, with its newline. */
+export const MAX_REQUEST_BYTES = 4_096;
+/** The longest answer, with its newline. */
+export const MAX_ANSWER_BYTES = 65_536;
+
+const SOCKET_FILE = "control.sock";
+/** sockaddr_un has 108 bytes for the path and the zero behind it. */
+const MAX_PATH_BYTES = 107;
+
+/** The socket in a TMR server's state folder. Throws an error with `code` when its path is too long for a socket. */
+export function controlSocketPath(stateFolder: string, code: "ERR_TMR_LISTEN" | "ERR_TMR_CONNECT"): string {
+  const path = join(stateFolder, SOCKET_FILE);
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_PATH_BYTES) return path;
+  throw new TmrError(
+    code,
+    `${path}: expected a path of at most ${MAX_PATH_BYTES} bytes, the most that a Unix socket can have, ` +
+      `received ${bytes}; choose a shorter "state" folder`,
+  );
+}
