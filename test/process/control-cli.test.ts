@@ -8,7 +8,12 @@ import { type Ran, runTmr } from "../support/run-tmr.js";
 import { scratchFolder } from "../support/scratch.js";
 
 /** Each command with arguments that are well formed, before `--config`. */
-const commands = [["health"], ["take-over"], ["admit", "--upstream", "2", "--accept-loss"]] as const;
+const commands = [
+  ["health"],
+  ["take-over"],
+  ["admit", "--upstream", "2", "--accept-loss"],
+  ["resume", "--accept-loss"],
+] as const;
 
 /** A message on stderr with the code, no stack trace, nothing on stdout, exit code 2. */
 function assertFailed(ran: Ran, expected: RegExp): void {
@@ -18,7 +23,7 @@ function assertFailed(ran: Ran, expected: RegExp): void {
   assert.doesNotMatch(ran.err, /^\s+at .*:\d+:\d+/m);
 }
 
-describe("tmr health, take-over and admit", function () {
+describe("tmr health, take-over, admit and resume", function () {
   this.timeout(120_000);
   const scratch = scratchFolder();
   const target = new FakeControlTarget();
@@ -168,5 +173,20 @@ describe("tmr health, take-over and admit", function () {
     assert.deepEqual(target.calls, ["admit 3", "admit 2", "admit all"]);
     target.refusal = "upstream 1 is not blank";
     assertFailed(await admit("1"), /^tmr: upstream 1 is not blank \(ERR_TMR_STATE\)\n$/);
+  });
+
+  it("resume says what is lost, and has a stopped server take part again with --accept-loss only", async () => {
+    await serve();
+    target.say("stopped", "stopped", false);
+    const ran = await runTmr("resume", "-c", file());
+    assertFailed(ran, /^Nothing was changed\. A TMR server stops when[^]*granted twice[^]*add --accept-loss\.\n$/);
+    assert.deepEqual(target.calls, []);
+    target.begun = () => target.say("passive", "idle", false);
+    const resumed = await runTmr("resume", "-c", file(), "--accept-loss");
+    assert.deepEqual([resumed.code, resumed.err], [0, ""]);
+    assert.match(resumed.out, /^This server takes part again: passive, leader idle/);
+    target.refusal = "this server is passive, not stopped";
+    assertFailed(await runTmr("resume", "-c", file(), "--accept-loss"), /passive, not stopped \(ERR_TMR_STATE\)\n$/);
+    assert.deepEqual(target.calls, ["resume", "resume"]);
   });
 });

@@ -88,8 +88,61 @@ describe("a blank upstream while another one is away", function () {
       assert.equal((await handle.info()).free, 0);
       await handle.release();
       await (await session.access(ONE_SEAT)).release();
+      running.processes.start(running.plant.upstreams[0]);
+      await running.whole();
     } catch (error) {
       throw new Error(`${String(error)}\n${running.logs()}`, { cause: error });
     }
+  });
+
+  it("is admitted as well when both TMR servers were started since and lead nobody", async () => {
+    const [first, second, third] = running.plant.upstreams;
+    for (const { name } of [...running.plant.servers, first, third]) await running.processes.kill(name);
+    rmSync(join(dirname(third.config), "state"), { recursive: true });
+    for (const server of [...running.plant.servers, third]) running.processes.start(server);
+    const { config } = running.plant.servers[1];
+    await until("both upstreams are reached", async () =>
+      /2 connected, 3 connected/.test((await runTmr("health", "-c", config)).out) ? true : null,
+    );
+    const early = await runTmr("admit", "-c", config, "--upstream", "3", "--accept-loss");
+    assert.equal(early.code, 2);
+    assert.match(early.err, /does not lead.*\(ERR_TMR_STATE\)\n$/);
+    const led = await runTmr("take-over", "-c", config, "--timeout", "0.5");
+    assert.equal(led.code, 1, led.out);
+    assert.match(led.err, /taking-over, leader preparing, no quorum/);
+    await until("upstream 3 is blank", async () =>
+      (await runTmr("health", "-c", config)).out.includes("3 blank") ? true : null,
+    );
+    const forced = await runTmr("admit", "-c", config, "--upstream", "3", "--accept-loss");
+    assert.equal(forced.code, 0, forced.err + running.logs());
+    await (await session.access(ONE_SEAT)).release();
+    running.processes.start(first);
+    await running.whole();
+    assert.ok(running.processes.isRunning(second.name));
+  });
+
+  it("is founded anew with the two others when all three are blank, and containers are as before", async () => {
+    await session.access(ONE_SEAT);
+    for (const { name, config } of running.plant.upstreams) {
+      await running.processes.kill(name);
+      rmSync(join(dirname(config), "state"), { recursive: true });
+    }
+    for (const upstream of running.plant.upstreams) running.processes.start(upstream);
+    const config = await until("all three are blank", async () => {
+      const active = await activeConfig();
+      return (await runTmr("health", "-c", active)).out.includes("1 blank, 2 blank, 3 blank") ? active : null;
+    });
+    const one = await runTmr("admit", "-c", config, "--upstream", "1", "--accept-loss");
+    assert.equal(one.code, 2, "none of them vouches for another");
+    const unforced = await runTmr("admit", "-c", config, "--upstream", "all");
+    assert.match(unforced.err, /^Nothing was changed\. All three stores are blank/);
+    assert.equal((await upstreamStatus(running, 1)).blank, true);
+    const forced = await runTmr("admit", "-c", config, "--upstream", "all", "--accept-loss");
+    assert.equal(forced.code, 0, forced.err + running.logs());
+    assert.match(forced.out, /^The system was founded anew; the system serves again\./);
+    await running.whole();
+    await using fresh = await connect({ system: running.systemFile, requestTimeoutMs: 60_000 });
+    // The seat that was taken before is free: its session is gone.
+    await (await fresh.access(ONE_SEAT)).release();
   });
 });

@@ -37,6 +37,12 @@ export class FakeControlTarget implements ControlTarget {
     if (this.refusal === null) this.begun();
     return this.refusal;
   }
+
+  resume(): string | null {
+    this.calls.push("resume");
+    if (this.refusal === null) this.begun();
+    return this.refusal;
+  }
 }
 
 function statusOf(role: ServerRole, phase: string, quorum: boolean): ReturnType<ControlTarget["status"]> {

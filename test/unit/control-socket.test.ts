@@ -93,16 +93,20 @@ describe("the control socket", () => {
     });
   });
 
-  it("passes take-over and admissions on, and says why one is refused", async () => {
+  it("passes take-over, admissions and resume on, and says why one is refused", async () => {
     await open();
     assert.deepEqual(await answerTo('{"command":"take-over"}\n'), { begun: true });
     for (const upstream of [1, 2, 3, "all"] as const) await client().admit(upstream);
-    assert.deepEqual(target.calls, ["take-over", "admit 1", "admit 2", "admit 3", "admit all"]);
+    await client().resume();
+    assert.deepEqual(target.calls, ["take-over", "admit 1", "admit 2", "admit 3", "admit all", "resume"]);
     target.refusal = "upstream 2 is not blank";
     const refused = await rejectedBy("ERR_TMR_STATE", () => client().admit(2));
     assert.equal(refused.message, "upstream 2 is not blank");
-    target.say("stopping", "idle", false);
-    await rejectedBy("ERR_TMR_STATE", () => client().takeOver());
+    await rejectedBy("ERR_TMR_STATE", () => client().resume());
+    for (const role of ["stopping", "stopped"] as const) {
+      target.say(role, "stopped", false);
+      await rejectedBy("ERR_TMR_STATE", () => client().takeOver());
+    }
   });
 
   it("refuses everything while its server starts or stops", async () => {
@@ -130,6 +134,7 @@ describe("the control socket", () => {
       '{"command":["health"]}',
       '{"command":"health","verbose":true}',
       '{"command":"take-over","force":true}',
+      '{"command":"resume","upstream":1}',
       '{"command":"admit"}',
       '{"command":"admit","upstream":0}',
       '{"command":"admit","upstream":4}',

@@ -36,6 +36,11 @@ export class ControlClient {
     await this.#begin({ command: "admit", upstream });
   }
 
+  /** Has a server that stopped take part again; ERR_TMR_STATE says why it does not. */
+  async resume(): Promise<void> {
+    await this.#begin({ command: "resume" });
+  }
+
   async #begin(request: ControlRequest): Promise<void> {
     const answer = await this.#ask(request);
     if (answer["begun"] !== true) throw this.#notUnderstood();

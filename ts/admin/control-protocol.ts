@@ -12,7 +12,8 @@ export type Admitted = 1 | 2 | 3 | "all";
 export type ControlRequest =
   | { readonly command: "health" }
   | { readonly command: "take-over" }
-  | { readonly command: "admit"; readonly upstream: Admitted };
+  | { readonly command: "admit"; readonly upstream: Admitted }
+  | { readonly command: "resume" };
 
 /** The answer to `health`. */
 export interface Health {
@@ -26,7 +27,7 @@ export interface Health {
   readonly upstreams: readonly UpstreamState[];
 }
 
-/** The answer to `take-over` and `admit`: it has begun, and health says what becomes of it. */
+/** The answer to `take-over`, `admit` and `resume`: it has begun, and health says what becomes of it. */
 export interface Begun {
   readonly begun: true;
 }

@@ -1,5 +1,5 @@
 /**
- * The control socket of a TMR server process: health, take-over and forced admission for whoever owns the state folder.
+ * The control socket of a TMR server process: what an operator may ask of it, for whoever owns the state folder.
  * It is also the folder's lock: a second server with the same folder finds it answering and does not start.
  */
 import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
@@ -23,6 +23,8 @@ export interface ControlTarget {
   takeOver(): void;
   /** Null when the admission has begun, else a sentence that says why not. */
   admit(which: Admitted): string | null;
+  /** Null when a server that had stopped takes part again, else why not. */
+  resume(): string | null;
 }
 
 type Answer = Health | Begun | ControlFault;
@@ -36,10 +38,12 @@ const requestSchema = z.discriminatedUnion("command", [
   z.strictObject({ command: z.literal("health") }),
   z.strictObject({ command: z.literal("take-over") }),
   z.strictObject({ command: z.literal("admit"), upstream: z.literal([1, 2, 3, "all"]) }),
+  z.strictObject({ command: z.literal("resume") }),
 ]) satisfies z.ZodType<ControlRequest>;
 
 const EXPECTED =
-  'expected one line {"command":"health"}, {"command":"take-over"} or {"command":"admit","upstream":1|2|3|"all"}';
+  'expected one line {"command":"health"}, {"command":"take-over"}, {"command":"admit","upstream":1|2|3|"all"} or ' +
+  '{"command":"resume"}';
 
 export class ControlSocket {
   readonly path: string;
@@ -142,14 +146,16 @@ export class ControlSocket {
     switch (request.command) {
       case "health":
         return healthOf(target);
-      case "take-over":
-        if (target.status().role === "stopping") return fault("ERR_TMR_STATE", "the server is stopping");
+      case "take-over": {
+        const { role } = target.status();
+        if (role === "stopping" || role === "stopped") return fault("ERR_TMR_STATE", `the server is ${role}`);
         target.takeOver();
         return { begun: true };
-      case "admit": {
-        const refusal = target.admit(request.upstream);
-        return refusal === null ? { begun: true } : fault("ERR_TMR_STATE", refusal);
       }
+      case "admit":
+        return begunUnless(target.admit(request.upstream));
+      case "resume":
+        return begunUnless(target.resume());
       default:
         return request satisfies never;
     }
@@ -168,6 +174,10 @@ function parseRequest(line: Buffer): ControlRequest | null {
   } catch {
     return null;
   }
+}
+
+function begunUnless(refusal: string | null): Answer {
+  return refusal === null ? { begun: true } : fault("ERR_TMR_STATE", refusal);
 }
 
 function fault(code: ErrorCode, message: string): ControlFault {

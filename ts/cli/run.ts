@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { TmrError } from "../errors.js";
-import { registerAdmit } from "./admit.js";
+import { registerAcceptLoss } from "./accept-loss.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
@@ -31,7 +31,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "status", "server", "upstream"],
-  ...["health", "take-over", "admit"],
+  ...["health", "take-over", "admit", "resume"],
 ]);
 
 async function registerOthers(program: Command): Promise<void> {
@@ -55,6 +55,6 @@ function buildProgram(context: CliContext): Command {
   registerStatus(program, context);
   registerServe(program);
   registerControl(program, context);
-  registerAdmit(program, context);
+  registerAcceptLoss(program, context);
   return program;
 }

@@ -52,6 +52,11 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       log.warn({ upstream: which, refusal }, "the operator forces the admission of a blank upstream");
       return refusal;
     },
+    resume: () => {
+      const refusal = server.resume();
+      log.warn({ refusal }, "the operator accepts that what stopped this server is lost");
+      return refusal;
+    },
   };
 }
 

@@ -1,4 +1,7 @@
-/** `tmr admit`: the operator's forced admission of a blank upstream, which may lose what clients were told. */
+/**
+ * What an operator can force at the price of what clients were told: `tmr admit`, a blank upstream's admission, and
+ * `tmr resume`, the return of a server that stopped. Without --accept-loss they only say the price.
+ */
 import { type Command, InvalidArgumentError } from "commander";
 import type { Admitted } from "../admin/control-protocol.js";
 import { type CliContext, ExitCode } from "./context.js";
@@ -6,13 +9,16 @@ import { type ControlFlags, controlClient, stateText, watched } from "./control.
 import { timeoutOption } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
-interface AdmitFlags extends ControlFlags {
-  readonly upstream: Admitted;
+interface ResumeFlags extends ControlFlags {
   readonly acceptLoss?: true;
 }
 
-/** Adds the command. */
-export function registerAdmit(program: Command, context: CliContext): void {
+interface AdmitFlags extends ResumeFlags {
+  readonly upstream: Admitted;
+}
+
+/** Adds the two commands. */
+export function registerAcceptLoss(program: Command, context: CliContext): void {
   program
     .command("admit")
     .description("force a blank upstream into the system while another one is away; says first what may be lost")
@@ -27,15 +33,34 @@ export function registerAdmit(program: Command, context: CliContext): void {
     .action(async (flags: AdmitFlags) => {
       context.exitCode = await admit(context.terminal, flags);
     });
+  program
+    .command("resume")
+    .description("have a TMR server take part again that stopped over a missing answer; says first what is lost")
+    .requiredOption("-c, --config <file>", "tmr.toml of the server that stopped, on its machine")
+    .option("--accept-loss", "do it; without this flag nothing is changed")
+    .addOption(timeoutOption(5))
+    .action(async (flags: ResumeFlags) => {
+      context.exitCode = await resume(context.terminal, flags);
+    });
+}
+
+async function resume(terminal: Terminal, { config, timeout, acceptLoss }: ResumeFlags): Promise<number> {
+  const client = await controlClient(config, timeout);
+  if (acceptLoss !== true) return onlySay(terminal, RESUME_LOSS);
+  await client.resume();
+  terminal.out(`This server takes part again: ${stateText(await client.health())}. tmr status says who serves.\n`);
+  return ExitCode.ok;
+}
+
+function onlySay(terminal: Terminal, loss: string): number {
+  terminal.err(`Nothing was changed. ${loss}\nIf that is accepted, add --accept-loss.\n`);
+  return ExitCode.failed;
 }
 
 async function admit(terminal: Terminal, flags: AdmitFlags): Promise<number> {
   const { config, upstream, timeout } = flags;
   const client = await controlClient(config);
-  if (flags.acceptLoss !== true) {
-    terminal.err(`Nothing was changed. ${lossText(upstream)}\nIf that is accepted, add --accept-loss.\n`);
-    return ExitCode.failed;
-  }
+  if (flags.acceptLoss !== true) return onlySay(terminal, admissionLoss(upstream));
   await client.admit(upstream);
   const health = await watched(terminal, client, timeout, ({ answers }) => answers);
   if (health.answers) {
@@ -50,8 +75,19 @@ async function admit(terminal: Terminal, flags: AdmitFlags): Promise<number> {
   return ExitCode.notServing;
 }
 
+const RESUME_LOSS = `A TMR server stops when the upstreams lack an answer that a client was given.
+Resumed, it goes on without what is missing:
+
+  - seats granted there may be granted twice;
+  - units decremented there come back;
+  - handles taken there end.
+
+Both twins forget what they knew of it. If an upstream that was not set back can be started, or a newer copy of a store
+exists, do that instead: then nothing is lost.
+`;
+
 /** What an operator gives up by this admission. */
-export function lossText(upstream: Admitted): string {
+function admissionLoss(upstream: Admitted): string {
   if (upstream === "all") {
     return `All three stores are blank although the system has run.
 Forced, it is founded anew, from nothing:
