@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Load, Timing } from "./party.js";
 
 /** Which of the generator's drivers. */
-export type Driver = "echo" | "redis" | "etcd" | "zookeeper" | "postgres" | "http";
+export type Driver = "echo" | "redis" | "etcd" | "zookeeper" | "postgres" | "postgres-few" | "http";
 
 export interface Generated {
   readonly checkouts: number;

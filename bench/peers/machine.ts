@@ -1,7 +1,7 @@
 /** What a figure needs beside it to be read: the machine, its disk, the versions of the peers. */
 import { execFileSync } from "node:child_process";
 import { closeSync, fdatasyncSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Machine } from "./report/document.js";
 import { median } from "./report/statistics.js";
@@ -25,6 +25,7 @@ export function describeMachine(dir: string): Machine {
     node: process.versions.node,
     fileSystem: execFileSync("df", ["--output=fstype", dir], { encoding: "utf8" }).split("\n")[1]?.trim() ?? "unknown",
     fdatasyncMs: fdatasyncMs(dir),
+    loadAverage: loadavg()[0] ?? 0,
   };
 }
 

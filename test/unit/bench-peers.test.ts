@@ -21,7 +21,16 @@ function party(id: string, rounds: readonly Round[], rest: Partial<PartyRounds> 
 function documentOf(parties: readonly PartyRounds[]): RunDocument {
   return {
     takenAt: "2026-01-02T03:04:05.000Z",
-    machine: { cpu: "CPU", cores: 2, memoryGb: 24, kernel: "6", node: "24", fileSystem: "ext4", fdatasyncMs: 0.25 },
+    machine: {
+      cpu: "CPU",
+      cores: 2,
+      memoryGb: 24,
+      kernel: "6",
+      node: "24",
+      fileSystem: "ext4",
+      fdatasyncMs: 0.25,
+      loadAverage: 0,
+    },
     timing: { seconds: 2, warmUpSeconds: 0.3 },
     rounds: 3,
     loads: LOADS.filter(({ name }) => name === "64"),

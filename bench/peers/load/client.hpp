@@ -78,7 +78,7 @@ std::unique_ptr<Driver> echo_driver(const Setup& setup);
 std::unique_ptr<Driver> redis_driver(const Setup& setup);
 std::unique_ptr<Driver> etcd_driver(const Setup& setup);
 std::unique_ptr<Driver> zookeeper_driver(const Setup& setup);
-std::unique_ptr<Driver> postgres_driver(const Setup& setup);
+std::unique_ptr<Driver> postgres_driver(const Setup& setup, std::uint32_t most_connections);
 std::unique_ptr<Driver> http_driver(const Setup& setup);
 
 }  // namespace load

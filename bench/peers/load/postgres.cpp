@@ -12,7 +12,6 @@
 namespace load {
 namespace {
 
-constexpr std::uint32_t kMostConnections = 32;
 constexpr std::string_view kTakeOwn = "UPDATE seats SET holder=$1 WHERE id=$2 AND holder IS NULL RETURNING id";
 constexpr std::string_view kTakeAny =
     "UPDATE seats SET holder=$1 WHERE id=(SELECT id FROM seats WHERE holder IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED) "
@@ -137,7 +136,7 @@ class PostgresClient;
 /// The backends, and who waits for one.
 class Pool final : public Backend::Listener {
  public:
-  explicit Pool(const Setup& setup);
+  Pool(const Setup& setup, std::uint32_t most_connections);
   void run(PostgresClient& client);
 
  private:
@@ -203,7 +202,8 @@ class PostgresClient final : public Client {
   bool was_refused_ = false;
 };
 
-Pool::Pool(const Setup& setup) : entries_(std::min(setup.clients, kMostConnections)) {
+Pool::Pool(const Setup& setup, std::uint32_t most_connections)
+    : entries_(std::min(setup.clients, most_connections)) {
   for (Entry& entry : entries_) {
     entry.backend = std::make_unique<Backend>(setup.ports[0], *this);
     if (&entry == &entries_.front()) {
@@ -251,10 +251,11 @@ void Pool::answered(Backend& backend, std::string_view id) {
 
 class PostgresDriver final : public Driver {
  public:
-  explicit PostgresDriver(const Setup& setup) : setup_(setup) {}
+  PostgresDriver(const Setup& setup, std::uint32_t most_connections)
+      : setup_(setup), most_connections_(most_connections) {}
 
   std::vector<std::unique_ptr<Client>> open() override {
-    pool_ = std::make_unique<Pool>(setup_);
+    pool_ = std::make_unique<Pool>(setup_, most_connections_);
     std::vector<std::unique_ptr<Client>> clients;
     for (std::uint32_t i = 0; i < setup_.clients; ++i) {
       clients.push_back(std::make_unique<PostgresClient>(*pool_, i, setup_.seats));
@@ -264,11 +265,14 @@ class PostgresDriver final : public Driver {
 
  private:
   Setup setup_;
+  std::uint32_t most_connections_;
   std::unique_ptr<Pool> pool_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> postgres_driver(const Setup& setup) { return std::make_unique<PostgresDriver>(setup); }
+std::unique_ptr<Driver> postgres_driver(const Setup& setup, std::uint32_t most_connections) {
+  return std::make_unique<PostgresDriver>(setup, most_connections);
+}
 
 }  // namespace load

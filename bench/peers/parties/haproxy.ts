@@ -8,7 +8,6 @@ import { type Launch, ServerParty } from "../server-party.js";
 
 function configOf(listen: number, echo: number): string {
   return `global
-  nbthread 1
   maxconn 4096
 defaults
   mode tcp

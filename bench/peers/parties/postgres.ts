@@ -50,7 +50,6 @@ async function launch({ dir, group }: Launch, durable: boolean): Promise<number[
 
 export function postgresParties(generator: string): Party[] {
   const shared = {
-    driver: "postgres",
     generator,
     lacks: LACKS,
     missing: () => [
@@ -61,6 +60,7 @@ export function postgresParties(generator: string): Party[] {
   return [
     new ServerParty({
       ...shared,
+      driver: "postgres",
       id: "postgres-sync",
       name: "PostgreSQL row locks",
       persistence: "durable",
@@ -69,6 +69,7 @@ export function postgresParties(generator: string): Party[] {
     }),
     new ServerParty({
       ...shared,
+      driver: "postgres-few",
       id: "postgres-async",
       name: "PostgreSQL row locks, synchronous_commit off",
       persistence: "volatile",

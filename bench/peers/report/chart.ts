@@ -10,7 +10,7 @@ import { groupOf } from "./table.js";
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
-const SIZE = { width: 1100, height: 520 };
+const SIZE = { width: 1100, height: 545 };
 /** Told apart also without colour vision (Okabe and Ito). */
 const COLOURS = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
 const titles = { durable: "every answer on disk", volatile: "nothing waits for a disk" } as const;
@@ -29,7 +29,7 @@ export function throughputChart(document: RunDocument): string {
       left: i === 0 ? "6%" : "55%",
       textStyle: { fontSize: 14 },
     })),
-    grid: kinds.map((_, i) => ({ left: i === 0 ? "6%" : "55%", width: "42%", top: 40, bottom: 170 })),
+    grid: kinds.map((_, i) => ({ left: i === 0 ? "6%" : "55%", width: "42%", top: 40, bottom: 200 })),
     xAxis: kinds.map((_, gridIndex) => ({
       ...axis,
       type: "category",

@@ -17,6 +17,8 @@ export interface Machine {
   readonly fileSystem: string;
   /** median time of a write of 4 KiB and fdatasync there */
   readonly fdatasyncMs: number;
+  /** processes that wanted to run in the minute before the run, e.g. 0.3 on an idle machine */
+  readonly loadAverage: number;
 }
 
 export interface RunDocument {

@@ -41,8 +41,8 @@ ${versions.length === 0 ? "" : `Peers: ${versions.join(", ")}.`}
 **The work.** N clients, each in a closed loop: take a license, give it back. One checkout is the pair. There are as many
 seats as clients, so nobody is refused; in the contended load 64 clients want 32 seats and hold each for 3 ms (who is
 refused tries again after about 1 ms), and the load generator counts by itself how many are out at once. Each client has
-a connection of its own with one request in flight; only PostgreSQL's share 32, as behind a pooler, because a backend
-process per client makes it slower.
+a connection of its own with one request in flight; only PostgreSQL's share 32 (8 where nothing waits for the disk), as
+behind a pooler: the fastest numbers of those tried.
 
 **The run.** All servers are started once and driven for 3 s each before anything counts. In each of ${rounds} rounds every party meets every load for ${timing.seconds} s after
 ${timing.warmUpSeconds} s of warm-up, one at a time, each round beginning with another party. A figure is the median of the rounds;
@@ -52,6 +52,15 @@ cores, so throughput is what is left of the machine when both are paid; the last
 **The clients** of peers are written for this (\`bench/peers/load\`, C++, one thread, one epoll, as is the generator that
 drives ours): no general library between, etcd and ZooKeeper asked at their leader, every client's first attempt for a
 seat of its own, Redis answered when two of three are. Each is the cheapest honest form that we know.`;
+}
+
+/** A run beside other work is worth something only as a comparison, and says so. */
+function busyNote({ machine }: RunDocument): string {
+  if (machine.loadAverage < machine.cores / 2) return "";
+  return (
+    `Other work was going on when the run began (load average ${machine.loadAverage.toFixed(1)} on ${machine.cores} cores): every figure is ` +
+    "lower, and every latency higher, than on a quiet machine."
+  );
 }
 
 function notes(document: RunDocument): string {
@@ -65,6 +74,7 @@ function notes(document: RunDocument): string {
       `${document.machine.cores} cores. This hurts who runs more processes, ours first.`,
     `The machine is noisy: between rounds, throughput of one party under one load differed by up to ±${Math.round(worst * 100)} %. ` +
       "Ratios within a round are steadier than figures.",
+    busyNote(document),
     `All servers together took ${document.idleCores.toFixed(2)} cores while nobody asked them anything (heartbeats, timers).`,
     "etcd, Redis, ZooKeeper and PostgreSQL run without TLS, as most do on a plant's own network; ours always encrypts.",
     "HAProxy and the echo grant everything: their row is the price of one hop, not of a license. Without a hold, or with an " +
