@@ -15,9 +15,10 @@ export interface Command {
 }
 
 /** All that are running, for a run that ends early. */
-const running = new Set<ChildProcess>();
+const running = new Map<ChildProcess, NodeJS.Signals | undefined>();
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  // Who asks for a signal of its own leaves something behind when it is killed.
+  for (const [child, stopSignal] of running) child.kill(stopSignal ?? "SIGKILL");
 });
 
 export class ProcessGroup {
@@ -29,15 +30,15 @@ export class ProcessGroup {
     this.#logDir = logDir;
   }
 
-  start({ name, program, args, cwd, stopSignal = "SIGTERM" }: Command): void {
+  start({ name, program, args, cwd, stopSignal }: Command): void {
     const log = openSync(join(this.#logDir, `${name}.log`), "a");
     const child = spawn(program, args, { stdio: ["ignore", log, log], ...(cwd === undefined ? {} : { cwd }) });
     closeSync(log);
-    running.add(child);
+    running.set(child, stopSignal);
     child.once("exit", () => running.delete(child));
     // Said by the exit of the process; without a listener it would end this one.
     child.once("error", () => running.delete(child));
-    this.#children.set(name, { child, stopSignal });
+    this.#children.set(name, { child, stopSignal: stopSignal ?? "SIGTERM" });
   }
 
   /** Throws with the end of its log when one of the processes is gone. */

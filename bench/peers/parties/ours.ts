@@ -1,5 +1,6 @@
 /** Our five processes, driven by the load generator of `bench/system`. */
 
+import { rmSync } from "node:fs";
 import { factsOf } from "../../system/facts.js";
 import { measure } from "../../system/measure.js";
 import { BenchPlant, POOL, SCARCE } from "../../system/plant.js";
@@ -29,7 +30,11 @@ class OurParty implements Party {
 
   async start(): Promise<void> {
     this.#plant = await BenchPlant.start({ durable: this.#durable });
-    process.on("exit", () => this.#plant?.processes.killAll());
+    process.on("exit", () => {
+      if (this.#plant === null) return;
+      this.#plant.processes.killAll();
+      rmSync(this.#plant.dir, { recursive: true, force: true });
+    });
   }
 
   async round(load: Load, timing: Timing): Promise<Round> {
