@@ -20,6 +20,9 @@ const IDLE_MS = 3_000;
 const WARM_UP_SECONDS = 0.3;
 const docs = fileURLToPath(new URL("../../../docs", import.meta.url));
 
+/** Those to be stopped, also when the run is ended early. */
+const started: Party[] = [];
+
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }
@@ -48,7 +51,6 @@ async function measure(options: Options, { disk, memory }: Folders): Promise<Run
   if (unknown.length > 0) throw new TypeError(`--only: there is no ${unknown.join(", ")}`);
   const chosen = known.filter(({ id }) => options.only?.includes(id) ?? true);
   const absent: { name: string; reason: string }[] = [];
-  const started: Party[] = [];
   const timing = { seconds: options.seconds, warmUpSeconds: WARM_UP_SECONDS };
   const machine = describeMachine(disk);
   try {
@@ -135,8 +137,12 @@ try {
   process.exitCode = 2;
 }
 if (options !== null) {
-  // Folders and processes of a run that is ended early go with it: see the exit handlers of both.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      // In order first, so that nobody writes into a folder that is being removed; what is left ends with this process.
+      void Promise.all(started.map((party) => party.stop())).finally(() => process.exit(130));
+    });
+  }
   try {
     await main(options);
   } catch (error) {
