@@ -219,6 +219,7 @@ export class Alignment {
     this.#term.phase = "active";
     this.#term.clearAlarms();
     this.#term.servedEpoch = this.#term.epoch;
+    this.#term.servedMembers = this.#term.members;
     this.#term.ordering.activate(this.#term.epoch, promise.position, promise.digest, this.#term.members);
     for (const peer of inStep) this.resume(peer, nowMs);
     this.#term.actions.push({ type: "active", epoch: this.#term.epoch, from: promise });

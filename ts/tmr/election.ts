@@ -9,6 +9,7 @@ import {
   type Choice,
   choose,
   foundingMembers,
+  memberOf,
   sameBytes,
   type UpstreamId,
   upstreamIds,
@@ -107,8 +108,10 @@ export class Election {
   }
 
   /** Rule 17: this server saw it acknowledge more, and no later epoch has told it to drop that. */
-  #lacksAcknowledged(peer: Peer, { logEpoch, position }: LinkMessageOf<"promise">): boolean {
-    const { rules, servedEpoch, ordering } = this.#term;
+  #lacksAcknowledged(peer: Peer, { incarnation, logEpoch, position }: LinkMessageOf<"promise">): boolean {
+    const { rules, servedEpoch, servedMembers, ordering } = this.#term;
+    // A disk that was not a member then acknowledged nothing: the system may have been founded anew since.
+    if (!sameBytes(incarnation, memberOf(servedMembers, peer.id))) return false;
     return rules.marksChecked && logEpoch <= servedEpoch && position < ordering.acknowledged(peer.id);
   }
 

@@ -110,6 +110,8 @@ export class Term {
   epoch: number;
   /** The last one that this server was active in: what the engine knows to be acknowledged, it knows from there. */
   servedEpoch = 0;
+  /** The members of that epoch. */
+  servedMembers: Uint8Array = new Uint8Array(48);
   /** Marks up to here count no more: an operator accepted that what they stand for is lost. */
   forgiven: number;
   founded: boolean;
