@@ -162,9 +162,10 @@ describe("tmr health, take-over, admit and resume", function () {
     await serve();
     const admit = (which: string, ...flags: string[]): Promise<Ran> =>
       runTmr("admit", "-c", file(), "--upstream", which, "--accept-loss", ...flags);
+    target.say("taking-over", "preparing", false);
     const late = await admit("3", "--timeout", "0.2");
     assert.deepEqual([late.code, late.out], [1, ""]);
-    assert.match(late.err, /^tmr: no quorum after 0\.2 s: passive/);
+    assert.match(late.err, /^tmr: no quorum after 0\.2 s: taking-over/);
     target.begun = () => target.say("active", "active", true);
     const done = await admit("2");
     assert.deepEqual([done.code, done.err], [0, ""]);

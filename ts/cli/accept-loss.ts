@@ -2,12 +2,13 @@
  * What an operator can force at the price of what clients were told: `tmr admit`, a blank upstream's admission, and
  * `tmr resume`, the return of a server that stopped. Without --accept-loss they only say the price.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Admitted } from "../admin/control-protocol.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { type ControlFlags, controlClient, stateText, watched } from "./control.js";
 import { timeoutOption } from "./options.js";
-import type { Terminal } from "./terminal.js";
+import { printable, type Terminal } from "./terminal.js";
 
 interface ResumeFlags extends ControlFlags {
   readonly acceptLoss?: true;
@@ -16,6 +17,9 @@ interface ResumeFlags extends ControlFlags {
 interface AdmitFlags extends ResumeFlags {
   readonly upstream: Admitted;
 }
+
+const TWIN_ANSWER_MS = 2_000;
+const TWIN_POLL_MS = 200;
 
 /** Adds the two commands. */
 export function registerAcceptLoss(program: Command, context: CliContext): void {
@@ -62,10 +66,17 @@ async function admit(terminal: Terminal, flags: AdmitFlags): Promise<number> {
   const client = await controlClient(config);
   if (flags.acceptLoss !== true) return onlySay(terminal, admissionLoss(upstream));
   await client.admit(upstream);
-  const health = await watched(terminal, client, timeout, ({ answers }) => answers);
+  const endMs = performance.now() + timeout;
+  const done = upstream === "all" ? "The system was founded anew" : `Upstream ${upstream} was admitted`;
+  const health = await watched(terminal, client, timeout, ({ answers, role }) => answers || role === "passive");
   if (health.answers) {
-    const what = upstream === "all" ? "The system was founded anew" : `Upstream ${upstream} was admitted`;
-    terminal.out(`${what}; the system serves again. ${stateText(health)}\n`);
+    terminal.out(`${done}; the system serves again. ${stateText(health)}\n`);
+    return ExitCode.ok;
+  }
+  // The twin may take over in the middle of it, by the rules that it always has: then it says what came of it.
+  const other = health.role === "passive" ? await servedByTwin(flags, endMs) : null;
+  if (other !== null) {
+    terminal.out(`${done}; the system serves again, by ${printable(other)}, which has taken over meanwhile.\n`);
     return ExitCode.ok;
   }
   terminal.err(
@@ -73,6 +84,23 @@ async function admit(terminal: Terminal, flags: AdmitFlags): Promise<number> {
       "tmr: the admission was begun; tmr status and the log of this server say what it waits for\n",
   );
   return ExitCode.notServing;
+}
+
+/** The name of the other TMR server as soon as it serves with this upstream; null when it does not in time. */
+async function servedByTwin({ config, upstream }: AdmitFlags, endMs: number): Promise<string | null> {
+  const { loadServerConfig } = await import("../config/index.js");
+  const { queryStatus } = await import("../client/query-status.js");
+  const { system, twin } = loadServerConfig(config);
+  const other = system.servers[twin === 0 ? 1 : 0];
+  do {
+    const status = await queryStatus(other.clients, system.clientKey, TWIN_ANSWER_MS).catch(() => null);
+    const blank = status?.upstreams.some(
+      ({ id, state }) => state === "blank" && (upstream === "all" || id === upstream),
+    );
+    if (status?.role === "active" && status.quorum && blank === false) return other.name;
+    await sleep(TWIN_POLL_MS);
+  } while (performance.now() < endMs);
+  return null;
 }
 
 const RESUME_LOSS = `A TMR server stops when the upstreams lack an answer that a client was given.
