@@ -25,6 +25,11 @@ describe("a blank upstream while another one is away", function () {
     await running?.stop();
   });
 
+  afterEach("what the processes said, when it failed", async function () {
+    if (this.currentTest?.state !== "failed") return;
+    console.error(JSON.stringify(await running.statuses(), null, 1), running.logs());
+  });
+
   async function activeConfig(): Promise<string> {
     return present(running.plant.servers[(await running.active()).twin]).config;
   }
@@ -39,60 +44,56 @@ describe("a blank upstream while another one is away", function () {
 
   it("stays blank until the operator accepts the loss; then the system serves, and the other one rejoins", async () => {
     const handle = await session.access(ONE_SEAT);
-    try {
-      const [, second, third] = running.plant.upstreams;
-      await running.processes.kill(third.name);
-      await running.processes.kill(second.name);
-      rmSync(join(dirname(second.config), "state"), { recursive: true });
-      running.processes.start(second);
-      const before = await until("upstream 2 is blank and there is no quorum", async () => {
-        const status = await running.active();
-        return stateOf(status, 2) === "blank" && stateOf(status, 3) === "down" && !status.quorum ? status : null;
-      });
-      const health = await runTmr("health", "-c", await activeConfig());
-      assert.equal(health.code, 1, health.err);
-      assert.match(health.out, /no quorum; upstreams: 1 \w+, 2 blank, 3 down/);
+    const [, second, third] = running.plant.upstreams;
+    await running.processes.kill(third.name);
+    await running.processes.kill(second.name);
+    rmSync(join(dirname(second.config), "state"), { recursive: true });
+    running.processes.start(second);
+    const before = await until("upstream 2 is blank and there is no quorum", async () => {
+      const status = await running.active();
+      return stateOf(status, 2) === "blank" && stateOf(status, 3) === "down" && !status.quorum ? status : null;
+    });
+    const health = await runTmr("health", "-c", await activeConfig());
+    assert.equal(health.code, 1, health.err);
+    assert.match(health.out, /no quorum; upstreams: 1 \w+, 2 blank, 3 down/);
 
-      const unforced = await admit();
-      assert.equal(unforced.code, 2);
-      assert.match(unforced.err, /^Nothing was changed\.[^]*--accept-loss/);
-      const { incarnation, blank, position } = await upstreamStatus(running, 2);
-      assert.deepEqual([blank, position], [true, 0]);
-      const unchanged = await running.active();
-      assert.deepEqual(
-        [unchanged.epoch, stateOf(unchanged, 2), unchanged.quorum],
-        [before.epoch, "blank", false],
-        "without the flag nothing was changed",
-      );
+    const unforced = await admit();
+    assert.equal(unforced.code, 2);
+    assert.match(unforced.err, /^Nothing was changed\.[^]*--accept-loss/);
+    const { incarnation, blank, position } = await upstreamStatus(running, 2);
+    assert.deepEqual([blank, position], [true, 0]);
+    const unchanged = await running.active();
+    assert.deepEqual(
+      [unchanged.epoch, stateOf(unchanged, 2), unchanged.quorum],
+      [before.epoch, "blank", false],
+      "without the flag nothing was changed",
+    );
 
-      const forced = await admit("--accept-loss");
-      assert.equal(forced.code, 0, forced.err + running.logs());
-      assert.match(forced.out, /^Upstream 2 was admitted; the system serves again[.,]/);
-      const after = await running.active();
-      assert.ok(after.epoch > before.epoch, "by a new epoch");
-      assert.ok(after.quorum);
-      const admitted = await upstreamStatus(running, 2);
-      assert.deepEqual([admitted.blank, admitted.incarnation], [false, incarnation]);
-      assert.equal((await runTmr("health", "-c", await activeConfig())).code, 0);
-      // What upstream 1 knew is kept: nothing was lost here.
-      assert.equal((await handle.info()).free, 0);
-      await assert.rejects(session.access(ONE_SEAT), { code: "ERR_TMR_REFUSED", reason: "no-free-license" });
-      const again = await admit("--accept-loss");
-      assert.equal(again.code, 2, "an upstream that is not blank is not admitted");
-      assert.match(again.err, /\(ERR_TMR_STATE\)\n$/);
+    const forced = await admit("--accept-loss");
+    assert.equal(forced.code, 0, forced.err + running.logs());
+    assert.match(forced.out, /^Upstream 2 was admitted; the system serves again[.,]/);
+    const after = await running.active();
+    assert.ok(after.epoch > before.epoch, "by a new epoch");
+    assert.ok(after.quorum);
+    const admitted = await upstreamStatus(running, 2);
+    assert.deepEqual([admitted.blank, admitted.incarnation], [false, incarnation]);
+    assert.equal((await runTmr("health", "-c", await activeConfig())).code, 0);
+    // What upstream 1 knew is kept: nothing was lost here.
+    assert.equal((await handle.info()).free, 0);
+    await assert.rejects(session.access(ONE_SEAT), { code: "ERR_TMR_REFUSED", reason: "no-free-license" });
+    const again = await admit("--accept-loss");
+    assert.equal(again.code, 2, "an upstream that is not blank is not admitted");
+    assert.match(again.err, /\(ERR_TMR_STATE\)\n$/);
 
-      running.processes.start(third);
-      await running.whole();
-      // Together with one of the two others each carries the system: upstream 3 has the same log.
-      await running.processes.kill(running.plant.upstreams[0].name);
-      assert.equal((await handle.info()).free, 0);
-      await handle.release();
-      await (await session.access(ONE_SEAT)).release();
-      running.processes.start(running.plant.upstreams[0]);
-      await running.whole();
-    } catch (error) {
-      throw new Error(`${String(error)}\n${running.logs()}`, { cause: error });
-    }
+    running.processes.start(third);
+    await running.whole();
+    // Together with one of the two others each carries the system: upstream 3 has the same log.
+    await running.processes.kill(running.plant.upstreams[0].name);
+    assert.equal((await handle.info()).free, 0);
+    await handle.release();
+    await (await session.access(ONE_SEAT)).release();
+    running.processes.start(running.plant.upstreams[0]);
+    await running.whole();
   });
 
   it("is admitted as well when both TMR servers were started since", async () => {
