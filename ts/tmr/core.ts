@@ -366,6 +366,8 @@ export class TmrCore {
     this.#ports.durably({ forgiven: position });
     this.#forgiven = position;
     this.leader.forgive(position);
+    // Told now: a peer that tries to lead in this moment would stop over what it was told before.
+    this.#ports.beat();
   }
 
   #stepDown(role: "passive" | "stopped"): void {

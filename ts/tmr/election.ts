@@ -19,6 +19,9 @@ import { believable, nextEpoch } from "./epoch.js";
 import type { Peer } from "./peer.js";
 import type { Admission, Mark, Term } from "./term.js";
 
+/** How long the last member is waited for before a blank disk is forced in without it, in suspect times. */
+const FORCED_GRACE_SUSPECTS = 5;
+
 export class Election {
   /** The highest carried point that this server was told of: a log without it is not served. */
   mark: Mark | null = null;
@@ -59,13 +62,13 @@ export class Election {
       peer.forget();
       peer.failedSources.clear();
       if (!peer.connected || peer.phase === "quarantined") continue;
-      if (this.#canDoWithout(peer, nowMs)) peer.phase = "silent";
+      if (this.canDoWithout(peer, nowMs)) peer.phase = "silent";
       else this.ask(peer, nowMs);
     }
   }
 
   /** It did not give its log lately, and there are two others. */
-  #canDoWithout(peer: Peer, nowMs: number): boolean {
+  canDoWithout(peer: Peer, nowMs: number): boolean {
     const others = upstreamIds.filter((id) => id !== peer.id).map((id) => this.#term.peers[id]);
     const able = others.every((other) => other.connected && other.phase !== "quarantined" && other.phase !== "blank");
     return nowMs < peer.passedOverUntilMs && able;
@@ -161,7 +164,9 @@ export class Election {
     const allAnswered =
       answers.size === 3 || upstreamIds.every((id) => this.#cannotPromise(this.#term.peers[id], answers.has(id)));
     if (!allAnswered && this.#term.rules.graceForThird) {
-      this.#graceUntilMs ??= nowMs + this.#term.timing.graceMs;
+      // One that is only slow must not lose what it knows to an operator who believes that it is away.
+      const { graceMs, suspectMs } = this.#term.timing;
+      this.#graceUntilMs ??= nowMs + (choice.valid.size < 2 ? FORCED_GRACE_SUSPECTS * suspectMs : graceMs);
       if (nowMs < this.#graceUntilMs) return;
     }
     this.#take(choice, nowMs);

@@ -231,7 +231,7 @@ export class Leader {
       // It was blank when it was asked, and an earlier leader's Sync has admitted it since.
       return this.#election.ask(peer, nowMs);
     }
-    if (peer.phase === "silent" && nowMs >= peer.passedOverUntilMs) {
+    if (peer.phase === "silent" && !this.#election.canDoWithout(peer, nowMs)) {
       peer.end = { position: pong.position, digest: Uint8Array.from(pong.digest) };
       peer.logEpoch = pong.logEpoch;
       if (pong.logEpoch === this.#term.epoch && this.#alignment.resume(peer, nowMs)) return;

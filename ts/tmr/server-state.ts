@@ -1,7 +1,7 @@
 /**
  * The only thing a TMR server keeps on disk: the highest epoch it ever used, whether the system was ever founded, and
- * what an operator accepted as lost (protocol.md section 1, rules 8 and 17). Written whole to a new file, synced, renamed, and the folder synced: either the old or the
- * new record is there after a power loss.
+ * what an operator accepted as lost (protocol.md section 1, rules 8 and 17). Written whole to a new file, synced,
+ * renamed, and the folder synced: either the old or the new record is there after a power loss.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
