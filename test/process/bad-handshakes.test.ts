@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { loadServerConfig } from "../../ts/config/index.js";
 import { connect } from "../../ts/index.js";
 import { flipped, frame, HostilePeer, Opening, type Speech } from "../support/hostile-peer.js";
-import { counted, ONE_SEAT, PATIENCE, PlantUnderAttack, sendAndAwaitClose } from "../support/plant-under-attack.js";
+import { counted, PATIENCE, PlantUnderAttack, sendAndAwaitClose } from "../support/plant-under-attack.js";
 import { type Port, requestPacket, strangersKey, upstreamStatus } from "../support/ports-under-attack.js";
+import { ONE_SEAT } from "../support/running-plant.js";
 
 describe("a running system that is sent bad handshakes", function () {
   this.timeout(300_000);

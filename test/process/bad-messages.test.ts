@@ -5,9 +5,9 @@ import { encodeLink } from "../../ts/wire/link.js";
 import { MESSAGE_HEADER_BYTES, MessageField, MessageType, newMessage } from "../../ts/wire/message.js";
 import { RequestField } from "../../ts/wire/request.js";
 import { flipped, frame, type HostilePeer } from "../support/hostile-peer.js";
-import { counted, ONE_SEAT, PlantUnderAttack, shakeHands } from "../support/plant-under-attack.js";
+import { counted, PlantUnderAttack, shakeHands } from "../support/plant-under-attack.js";
 import { asked, type Counters, type Port, requestPacket } from "../support/ports-under-attack.js";
-import { until } from "../support/running-plant.js";
+import { ONE_SEAT, until } from "../support/running-plant.js";
 
 const MIB = 1024 * 1024;
 

@@ -4,10 +4,7 @@ import { dirname, join } from "node:path";
 import { connect, type Session } from "../../ts/index.js";
 import { present } from "../support/native-engine.js";
 import { runTmr } from "../support/run-tmr.js";
-import { RunningPlant, until } from "../support/running-plant.js";
-
-/** A license with a single seat: one that is lost or doubled shows at the next access. */
-const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
+import { ONE_SEAT, RunningPlant, until } from "../support/running-plant.js";
 
 describe("the control socket of a running TMR server", function () {
   this.timeout(300_000);

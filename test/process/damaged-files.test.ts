@@ -7,10 +7,7 @@ import { flipped } from "../support/hostile-peer.js";
 import { issuingIn, license } from "../support/issuing.js";
 import { present } from "../support/native-engine.js";
 import { upstreamStatus } from "../support/ports-under-attack.js";
-import { RunningPlant, until } from "../support/running-plant.js";
-
-/** A license with a single seat: one that is lost or doubled shows at the next access. */
-const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
+import { ONE_SEAT, RunningPlant, until } from "../support/running-plant.js";
 
 describe("an upstream whose files are damaged", function () {
   this.timeout(300_000);

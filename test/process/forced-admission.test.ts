@@ -6,10 +6,7 @@ import type { ServerStatus } from "../../ts/wire/server-status.js";
 import { present } from "../support/native-engine.js";
 import { upstreamStatus } from "../support/ports-under-attack.js";
 import { type Ran, runTmr } from "../support/run-tmr.js";
-import { RunningPlant, until } from "../support/running-plant.js";
-
-/** A license with a single seat: one that is lost or doubled shows at the next access. */
-const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
+import { ONE_SEAT, RunningPlant, until } from "../support/running-plant.js";
 
 describe("a blank upstream while another one is away", function () {
   this.timeout(300_000);

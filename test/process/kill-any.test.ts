@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { connect, type Session } from "../../ts/index.js";
-import { RunningPlant } from "../support/running-plant.js";
+import { ONE_SEAT, RunningPlant } from "../support/running-plant.js";
 
 const ACCESSES = 10_000;
 const KILLS = 15;
-/** A license with a single seat: one that is lost or doubled shows at the next access. */
-const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
 
 describe("kill -9 of any one process", function () {
   this.timeout(600_000);

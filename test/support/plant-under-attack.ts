@@ -4,10 +4,8 @@ import { connect, type Session } from "../../ts/index.js";
 import { HostilePeer } from "./hostile-peer.js";
 import { present } from "./native-engine.js";
 import { type Counters, type Port, portsOf, upstreamStatus } from "./ports-under-attack.js";
-import { RunningPlant, until } from "./running-plant.js";
+import { ONE_SEAT, RunningPlant, until } from "./running-plant.js";
 
-/** A license with a single seat: a seat that bad input took or lost shows at the next access. */
-export const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
 /** Patience of honest requests: a machine may be slow, which is no verdict on the servers. */
 export const PATIENCE = { requestTimeoutMs: 60_000 };
 

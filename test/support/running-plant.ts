@@ -10,6 +10,9 @@ import type { ServerStatus } from "../../ts/wire/server-status.js";
 
 export const programFile = fileURLToPath(new URL("../../ts/cli/main.js", import.meta.url));
 
+/** A license with a single seat: one that is lost or doubled shows at the next access. */
+export const ONE_SEAT = { firmCode: 6_000_010, productCode: 80 };
+
 /** Asks until the condition holds; the deadline is an error, never a verdict on speed. */
 export async function until<T>(what: string, ask: () => Promise<T | null>, deadlineMs = 30_000): Promise<T> {
   const endMs = performance.now() + deadlineMs;
