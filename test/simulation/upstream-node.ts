@@ -1,5 +1,6 @@
 /** An upstream of the simulation: the production replica on a disk that may fail, with containers and a wall clock. */
 import { StoreDamageError } from "../../ts/store/store.js";
+import { Inbox } from "../../ts/upstream/inbox.js";
 import { Replica } from "../../ts/upstream/replica.js";
 import { type HeldContainer, StatementSigner } from "../../ts/upstream/statement.js";
 import { Disk } from "./disk.js";
@@ -19,6 +20,11 @@ import type { World } from "./world.js";
 
 const SYNC_EVERY_MS = 150;
 
+interface Link {
+  readonly number: number;
+  readonly end: End;
+}
+
 export class UpstreamNode extends Process {
   replica!: Replica;
   readonly disk: Disk;
@@ -27,6 +33,7 @@ export class UpstreamNode extends Process {
   clockErrorMs = 0;
   liar: Liar | null = null;
   #nextLink = 1;
+  #inbox = new Inbox<Link>();
 
   constructor(
     world: World,
@@ -43,6 +50,7 @@ export class UpstreamNode extends Process {
   }
 
   protected started(): void {
+    this.#inbox = new Inbox<Link>();
     try {
       this.replica = this.#recovered();
     } catch (error) {
@@ -68,11 +76,14 @@ export class UpstreamNode extends Process {
 
   accept(end: End, purpose: Purpose): EndHandlers | null {
     if (purpose !== "link") return null;
-    const link = this.#nextLink++;
-    this.replica.connected(link);
+    const link: Link = { number: this.#nextLink++, end };
+    this.replica.connected(link.number);
     return {
-      message: (bytes) => this.#take(end, link, bytes),
-      closed: () => this.replica.disconnected(link),
+      message: (bytes) => {
+        // As in production: what came while the disk was busy is taken together, once all of it has been read.
+        if (this.#inbox.put(link, bytes)) this.later(0, () => this.#takeArrived());
+      },
+      closed: () => this.replica.disconnected(link.number),
     };
   }
 
@@ -89,8 +100,17 @@ export class UpstreamNode extends Process {
     });
   }
 
-  #take(end: End, link: number, bytes: Buffer): void {
-    const replies = this.#replies(bytes, link);
+  #takeArrived(): void {
+    const { life } = this;
+    for (const { link, messages } of this.#inbox.take()) {
+      this.receive(() => {
+        if (this.life === life) this.#take(link, messages);
+      });
+    }
+  }
+
+  #take({ end, number }: Link, messages: readonly Buffer[]): void {
+    const replies = this.#replies(messages, number);
     if (replies === null) return;
     this.world.observer.replica(this);
     const told = this.liar === null ? replies : this.liar.told(replies);
@@ -109,9 +129,9 @@ export class UpstreamNode extends Process {
   }
 
   /** A store that must be set aside is replaced by a blank one, and the upstream starts anew on it. */
-  #replies(bytes: Buffer, link: number): Buffer[] | null {
+  #replies(messages: readonly Buffer[], link: number): Buffer[] | null {
     try {
-      return this.replica.receive(bytes, link, this.nowMs, this.clockMs);
+      return this.replica.receiveAll(messages, link, this.nowMs, this.clockMs);
     } catch (error) {
       if (!(error instanceof StoreDamageError)) throw error;
       this.world.say(`${this.name} sets its store aside: ${error.message}`);

@@ -58,6 +58,13 @@ export class Connection {
     else this.#socket.write(frames);
   }
 
+  /** Seals and writes messages that are there at one time, in one system call where the kernel takes them. */
+  sendAll(messages: readonly Uint8Array[]): void {
+    if (messages.length > 1) this.#socket.cork();
+    for (const message of messages) this.send(message);
+    if (messages.length > 1) this.#socket.uncork();
+  }
+
   /** Closes after what was sent has been written, within a second. */
   close(): void {
     if (this.#closed) return;

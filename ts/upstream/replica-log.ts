@@ -113,11 +113,14 @@ export class ReplicaLog {
     return this.#sha256(Buffer.concat([previousDigest(batch), batch]));
   }
 
-  /** Makes the batches behind the end durable, in one transaction, then applies them. */
-  append(batches: readonly PlacedBatch[]): void {
-    if (batches.length === 0) return;
+  /**
+   * Makes the batches behind the end durable, in one transaction, then applies them. Returns their votes, which are also
+   * kept for a repeat: they are to be sent, never changed.
+   */
+  append(batches: readonly PlacedBatch[], clockMs: number): Buffer[] {
+    if (batches.length === 0) return [];
     this.#store.append(batches);
-    for (const { batch, digest } of batches) this.#apply(batch, digest);
+    return batches.map(({ batch, digest }) => this.#apply(batch, digest, clockMs));
   }
 
   /** True when everything after `position` may go: a snapshot does not stand for it. */
@@ -179,7 +182,7 @@ export class ReplicaLog {
     return voteOf(header, new Uint8Array(0), new Uint8Array(0));
   }
 
-  #apply(batch: Buffer, digest: Uint8Array): void {
+  #apply(batch: Buffer, digest: Uint8Array, clockMs: number): Buffer {
     const { records, blobs } = this.#state.apply(batch);
     const { position, stateDigest } = this.#state;
     const header = {
@@ -188,15 +191,17 @@ export class ReplicaLog {
       incarnation: this.#store.meta().incarnation,
       digest,
       stateDigest,
-      clockMs: 0,
+      clockMs,
       upstream: this.#upstream,
     };
-    this.#ring.put(position, voteOf(header, records, blobs), stateDigest);
+    const vote = voteOf(header, records, blobs);
+    this.#ring.put(position, vote, stateDigest);
     const { checkpoint } = this.#state;
     if (checkpoint !== null) this.#checkpoint = { position, digest, bytes: checkpoint };
     this.#batchesSince++;
     this.#bytesSince += batch.length;
     this.#considerSnapshot(getU64(batch, BatchField.carried));
+    return vote;
   }
 
   #considerSnapshot(carried: number): void {
@@ -244,7 +249,7 @@ export class ReplicaLog {
     this.#begin();
     while (this.#state.position < this.#store.lastPosition) {
       for (const batch of this.#store.read(this.#state.position, READ_BYTES))
-        this.#apply(batch, this.chainDigest(batch));
+        this.#apply(batch, this.chainDigest(batch), 0);
     }
     return this.#state;
   }

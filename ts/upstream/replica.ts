@@ -6,13 +6,16 @@
  */
 import { type ReplicaMeta, type ReplicaStore, StoreDamageError } from "../store/store.js";
 import { batchOfAppend } from "../wire/append.js";
-import { BatchField, previousDigest } from "../wire/batch.js";
+import { BatchField } from "../wire/batch.js";
 import { asBuffer, getU64 } from "../wire/bytes.js";
 import { decodeLink, encodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
+import { AppendRun } from "./append-run.js";
 import { Holding, type StatementMaker } from "./holding.js";
+import { LeaderContact } from "./leader-contact.js";
 import type { LicenseState } from "./license-state.js";
+import { noCounts, type ReplicaCounters } from "./replica-counters.js";
 import { type PlacedBatch, ReplicaLog, type ReplicaLogOptions } from "./replica-log.js";
 import { SnapshotIntake } from "./snapshot-intake.js";
 import type { UpstreamNumber } from "./types.js";
@@ -28,17 +31,6 @@ export interface ReplicaOptions extends ReplicaLogOptions {
   readonly rules?: ProtocolRules;
 }
 
-export interface ReplicaCounters {
-  /** bytes that are no message of a TMR server to an upstream, or a batch that cannot be one */
-  readonly malformed: number;
-  /** well-formed messages that no honest leader sends, e.g. of an epoch never promised */
-  readonly unexpected: number;
-  readonly appends: number;
-  /** appends that were here before */
-  readonly repeated: number;
-  readonly refused: number;
-}
-
 type Reply = LinkMessage | Buffer | null;
 
 function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {
@@ -52,10 +44,8 @@ export class Replica {
   readonly #holding: Holding;
   readonly #rules: ProtocolRules;
   readonly #intake: SnapshotIntake;
-  /** Open links, with the epoch under which each last sent something valid. */
-  readonly #links = new Map<number, number>();
-  readonly #counters = { malformed: 0, unexpected: 0, appends: 0, repeated: 0, refused: 0 };
-  #leaderHeardMs: number | null = null;
+  readonly #leader = new LeaderContact();
+  readonly #counters = noCounts();
 
   /** Recovers from the store; throws what it throws for damage. */
   constructor(options: ReplicaOptions) {
@@ -68,11 +58,11 @@ export class Replica {
   }
 
   connected(link: number): void {
-    this.#links.set(link, 0);
+    this.#leader.connected(link);
   }
 
   disconnected(link: number): void {
-    this.#links.delete(link);
+    this.#leader.disconnected(link);
   }
 
   /** The own containers may hold something else now. */
@@ -100,29 +90,58 @@ export class Replica {
     return { ...this.#counters };
   }
 
-  /**
-   * Takes one opened message of a TMR server and returns the messages to send back on the same link. `nowMs` is
-   * monotonic, `clockMs` the wall clock that is reported for voted time. Throws only what the store throws.
-   */
+  /** {@link receiveAll} of one message. */
   receive(message: Uint8Array, link: number, nowMs: number, clockMs: number): Buffer[] {
-    const bytes = asBuffer(message);
-    const batch = batchOfAppend(bytes);
-    const control = batch === null ? decodeLink(bytes) : null;
-    if (batch === null && control === null) {
-      this.#counters.malformed++;
-      return [];
+    return this.receiveAll([message], link, nowMs, clockMs);
+  }
+
+  /**
+   * Takes the opened messages of a TMR server that wait together, in their order, and returns the messages to send back
+   * on the same link. Batches among them that follow each other are made durable by one write. `nowMs` is monotonic,
+   * `clockMs` the wall clock that is reported for voted time. Throws only what the store throws.
+   */
+  receiveAll(messages: readonly Uint8Array[], link: number, nowMs: number, clockMs: number): Buffer[] {
+    const replies: Buffer[] = [];
+    const run = new AppendRun(this.#log);
+    for (const message of messages) {
+      const bytes = asBuffer(message);
+      const batch = batchOfAppend(bytes);
+      if (batch !== null && this.#mayAppend(batch) && run.take(batch)) continue;
+      this.#finish(run, link, nowMs, clockMs, replies);
+      const control = batch === null ? decodeLink(bytes) : null;
+      if (batch !== null) {
+        this.#say(this.#notNext(batch, clockMs), getU64(batch, BatchField.epoch), link, nowMs, replies);
+      } else if (control !== null) {
+        this.#say(this.#control(control, nowMs, clockMs), epochOf(control), link, nowMs, replies);
+      } else {
+        this.#counters.malformed++;
+      }
     }
-    const reply = control === null ? this.#append(batch as Buffer, clockMs) : this.#control(control, nowMs, clockMs);
-    const epoch = control === null ? getU64(batch as Buffer, BatchField.epoch) : epochOf(control);
-    const replies = reply === null ? [] : [Buffer.isBuffer(reply) ? reply : encodeLink(reply)];
+    this.#finish(run, link, nowMs, clockMs, replies);
+    return replies;
+  }
+
+  #finish(run: AppendRun, link: number, nowMs: number, clockMs: number, replies: Buffer[]): void {
+    if (run.size === 0) return;
+    this.#counters.appends += run.size;
+    this.#counters.appendWrites++;
+    replies.push(...run.finish(clockMs));
+    this.#heard(this.#store.meta().logEpoch, link, nowMs, replies);
+  }
+
+  #say(reply: Reply, epoch: number, link: number, nowMs: number, replies: Buffer[]): void {
+    if (reply !== null) replies.push(Buffer.isBuffer(reply) ? reply : encodeLink(reply));
+    this.#heard(epoch, link, nowMs, replies);
+  }
+
+  /** Notes that the leader of `epoch` is alive on this link; adds the holding statement when it is to be offered. */
+  #heard(epoch: number, link: number, nowMs: number, replies: Buffer[]): void {
     const { promised, logEpoch, blank } = this.#store.meta();
-    if (epoch === 0 || epoch !== promised) return replies;
-    this.#leaderHeardMs = nowMs;
-    if (this.#links.has(link)) this.#links.set(link, epoch);
-    if (blank || logEpoch !== epoch) return replies;
+    if (epoch === 0 || epoch !== promised) return;
+    this.#leader.heard(epoch, link, nowMs);
+    if (blank || logEpoch !== epoch) return;
     const statement = this.#holding.next(this.#log.state, nowMs);
     if (statement !== null) replies.push(encodeLink({ type: "holding", statement }));
-    return replies;
   }
 
   #control(message: LinkMessage, nowMs: number, clockMs: number): Reply {
@@ -262,7 +281,7 @@ export class Replica {
       if (ownEpoch || !this.#log.canCut(first.position - 1)) return this.#behind(epoch);
       this.#log.cut(first.position - 1);
     }
-    this.#log.append(fresh);
+    this.#log.append(fresh, 0);
     return { type: "extended", epoch, position: end.position, digest: end.digest, offset: 0 };
   }
 
@@ -324,23 +343,25 @@ export class Replica {
 
   // ---- appending (rules 4, 5, 16) --------------------------------------------------------------------------------
 
-  #append(batch: Buffer, clockMs: number): Reply {
+  /** True for a batch of the leader that synced this log; whether it is the next one is another question. */
+  #mayAppend(batch: Buffer): boolean {
+    const epoch = getU64(batch, BatchField.epoch);
+    const { promised, logEpoch, blank } = this.#store.meta();
+    return !blank && epoch === logEpoch && (epoch === promised || (epoch < promised && !this.#rules.promiseFences));
+  }
+
+  /** A batch that is not the next one of this log: here already, or the reason why it is not taken. */
+  #notNext(batch: Buffer, clockMs: number): Reply {
     const epoch = getU64(batch, BatchField.epoch);
     const position = getU64(batch, BatchField.position);
-    const { promised, logEpoch, blank } = this.#store.meta();
+    const { promised, blank } = this.#store.meta();
     if (blank) return this.#blank(epoch);
     if (epoch < promised && this.#rules.promiseFences) return this.#refused(epoch);
     if (epoch > promised || position === 0) return this.#unexpected();
-    if (logEpoch !== epoch || position > this.#log.position + 1) return this.#behind(epoch);
-    const digest = this.#log.chainDigest(batch);
-    if (position === this.#log.position + 1) {
-      if (!equal(previousDigest(batch), this.#log.digest)) return this.#behind(epoch);
-      this.#counters.appends++;
-      this.#log.append([{ position, batch, digest }]);
-    } else {
-      if (!equal(this.#log.digestAt(position), digest)) return this.#behind(epoch);
-      this.#counters.repeated++;
+    if (!this.#mayAppend(batch) || !equal(this.#log.digestAt(position), this.#log.chainDigest(batch))) {
+      return this.#behind(epoch);
     }
+    this.#counters.repeated++;
     return this.#log.vote(position, epoch, clockMs) ?? this.#behind(epoch);
   }
 
@@ -348,7 +369,6 @@ export class Replica {
 
   #pong(nowMs: number, clockMs: number): Reply {
     const { promised, logEpoch, blank } = this.#store.meta();
-    const heard = this.#leaderHeardMs;
     return {
       type: "pong",
       promised,
@@ -356,8 +376,8 @@ export class Replica {
       position: this.#log.position,
       digest: this.#log.digest,
       clockMs,
-      silentMs: heard === null ? NEVER : Math.min(Math.max(0, Math.floor(nowMs - heard)), NEVER - 1),
-      leaderConnected: promised > 0 && [...this.#links.values()].includes(promised) ? 1 : 0,
+      silentMs: Math.min(this.#leader.silentMs(nowMs) ?? NEVER, NEVER),
+      leaderConnected: this.#leader.isConnected(promised) ? 1 : 0,
       blank: blank ? 1 : 0,
     };
   }

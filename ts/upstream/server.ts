@@ -17,6 +17,7 @@ import { listen } from "../transport/listen.js";
 import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
 import { DirectAnswers } from "./direct-answers.js";
 import { HeldContainers } from "./held-containers.js";
+import { Inbox } from "./inbox.js";
 import { licensePorts, licenseStates } from "./license-ports.js";
 import { type OpenReplica, type OpenReplicaOptions, openReplica, setAside } from "./open-replica.js";
 import { StatementSigner } from "./statement.js";
@@ -77,6 +78,7 @@ class UpstreamServer implements RunningUpstream {
   readonly #direct: DirectAnswers;
   readonly #links = new Map<number, { readonly connection: Connection; readonly server: string }>();
   readonly #clients = new Set<Connection>();
+  readonly #inbox = new Inbox<number>();
   readonly #opening = new HalfOpen();
   readonly #counters = {
     links: 0,
@@ -241,7 +243,7 @@ class UpstreamServer implements RunningUpstream {
           proven();
           link = this.#addLink(connection, server);
         }
-        this.#takeLink(link, connection, message);
+        if (this.#inbox.put(link, message)) setImmediate(() => this.#takeArrived());
       },
       closed: (error) => {
         proven();
@@ -272,11 +274,18 @@ class UpstreamServer implements RunningUpstream {
     if (error instanceof TmrError && error.code === "ERR_TMR_PROTOCOL") this.#counters.malformedPackets++;
   }
 
-  #takeLink(link: number, connection: Connection, message: Buffer): void {
+  /**
+   * What the links delivered in this turn of the event loop. While a write was being made durable more may have come
+   * than one message: it is read from all sockets first, and then taken in one go.
+   */
+  #takeArrived(): void {
     try {
-      const replies = this.#open.replica.receive(message, link, performance.now(), Date.now());
-      for (const reply of replies) connection.send(reply);
-      if (connection.bufferedBytes > MAX_LINK_UNSENT_BYTES) this.#closeUnread(connection);
+      for (const { link, messages } of this.#inbox.take()) {
+        const connection = this.#links.get(link)?.connection;
+        if (connection === undefined) continue;
+        connection.sendAll(this.#open.replica.receiveAll(messages, link, performance.now(), Date.now()));
+        if (connection.bufferedBytes > MAX_LINK_UNSENT_BYTES) this.#closeUnread(connection);
+      }
     } catch (error) {
       this.#failed(error);
     }

@@ -35,6 +35,8 @@ export interface UpstreamCounters {
   /** client requests of a kind that an upstream does not know */
   readonly unknownKinds: number;
   readonly appends: number;
+  /** durable writes that these took: appends that wait together share one */
+  readonly appendWrites: number;
   readonly repeated: number;
   /** messages of an epoch below the promised one */
   readonly refused: number;
