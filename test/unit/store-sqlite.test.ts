@@ -131,7 +131,8 @@ describe("store: SQLite file", () => {
     ["an altered incarnation", "UPDATE meta SET incarnation = zeroblob(16)", /promises/],
     ["a missing record of promises", "DELETE FROM meta", /promises/],
     ["an altered beginning", "UPDATE base SET digest = zeroblob(32)", /position 21 /],
-    ["a lost end", "DELETE FROM log WHERE position > 38; UPDATE commits SET n = n - 1", /3 are here/],
+    ["a lost end", "DELETE FROM log WHERE position > 38", /position 40 was acknowledged, 38 is the last here/],
+    ["a lost write that was no append", "UPDATE commits SET n = n - 1", /3 commits were acknowledged, only 2 are here/],
   ];
   for (const [name, sql, message] of alterations) {
     it(`finds ${name}`, () =>
@@ -227,6 +228,20 @@ describe("store: SQLite file", () => {
         () => openSqlite(copy),
         (error) => error instanceof StoreDamageError && /acknowledged/.test(error.message),
       );
+    }));
+
+  it("is whole when it died between a cut and its note", () =>
+    inFolder((folder) => {
+      const file = join(folder, "s.sqlite");
+      filled(file);
+      copyFileSync(`${file}.mark`, `${file}.before`);
+      const store = openSqlite(file);
+      store.cut(35);
+      store.close();
+      copyFileSync(`${file}.before`, `${file}.mark`);
+      const again = openSqlite(file);
+      assert.equal(again.lastPosition, 35);
+      again.close();
     }));
 
   it("fails a write that the disk does not take, and writes no more", () =>

@@ -1,19 +1,30 @@
 /**
- * A note beside the database: how many commits were acknowledged. SQLite silently drops everything behind a damaged
- * frame of its write-ahead log; with this note that shows as a damaged store instead of as an older one. It is
- * written after each commit and not synced: it may lag behind the database, never run ahead of it.
+ * A note beside the database: what was acknowledged last. SQLite silently drops everything behind a damaged frame of its
+ * write-ahead log; with this note that shows as a damaged store instead of as an older one. It is written after each
+ * commit and not synced: it may lag behind the database, never run ahead of it.
  */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { getU64, isSafeU64, putU64 } from "../wire/bytes.js";
 
 const CHECK_BYTES = 8;
-const MARK_BYTES = 8 + CHECK_BYTES;
+const NOTE_BYTES = 16;
+const MARK_BYTES = NOTE_BYTES + CHECK_BYTES;
+
+/**
+ * What was acknowledged: every write but an append counts up `commits`, which the database counts too. Appends show by
+ * the position: they are by far the most, and a row less to change is a page less to sync.
+ */
+export interface Noted {
+  readonly commits: number;
+  /** position of the newest batch after these commits */
+  readonly position: number;
+}
 
 function checkOf(mark: Buffer): Buffer {
   return createHash("sha256")
-    .update("tmr store mark/1\n")
-    .update(mark.subarray(0, 8))
+    .update("tmr store mark/2\n")
+    .update(mark.subarray(0, NOTE_BYTES))
     .digest()
     .subarray(0, CHECK_BYTES);
 }
@@ -30,16 +41,19 @@ export class MarkFile {
     this.#descriptor = openSync(file, "r+");
   }
 
-  /** Commits noted last; 0 when the note is missing or not whole, which only says that nothing is known. */
-  read(): number {
+  /** What was noted last; nothing when the note is missing or not whole, which only says that nothing is known. */
+  read(): Noted {
     const bytes = Buffer.alloc(MARK_BYTES);
-    if (readSync(this.#descriptor, bytes, 0, MARK_BYTES, 0) !== MARK_BYTES) return 0;
-    return checkOf(bytes).equals(bytes.subarray(8)) && isSafeU64(bytes, 0) ? getU64(bytes, 0) : 0;
+    const length = readSync(this.#descriptor, bytes, 0, MARK_BYTES, 0);
+    const whole = length === MARK_BYTES && checkOf(bytes).equals(bytes.subarray(NOTE_BYTES));
+    if (!whole || !isSafeU64(bytes, 0) || !isSafeU64(bytes, 8)) return { commits: 0, position: 0 };
+    return { commits: getU64(bytes, 0), position: getU64(bytes, 8) };
   }
 
-  write(commits: number): void {
+  write({ commits, position }: Noted): void {
     putU64(this.#buffer, 0, commits);
-    this.#buffer.set(checkOf(this.#buffer), 8);
+    putU64(this.#buffer, 8, position);
+    this.#buffer.set(checkOf(this.#buffer), NOTE_BYTES);
     writeSync(this.#descriptor, this.#buffer, 0, MARK_BYTES, 0);
   }
 

@@ -130,6 +130,7 @@ export class SqliteStore implements ReplicaStore {
   readonly #sql: ReturnType<typeof statementsOf>;
   readonly #mark: MarkFile;
   #meta: ReplicaMeta;
+  /** writes but for appends */
   #commits = 0;
   #base: DigestRow;
   #last: DigestRow;
@@ -170,7 +171,7 @@ export class SqliteStore implements ReplicaStore {
 
   writeMeta(patch: Partial<ReplicaMeta>): void {
     const meta = { ...this.#meta, ...patch };
-    this.#write("promise", () => this.#sql.putMeta.run(this.#rowOf(meta)));
+    this.#write("promise", this.lastPosition, () => this.#sql.putMeta.run(this.#rowOf(meta)));
     this.#meta = meta;
   }
 
@@ -191,7 +192,7 @@ export class SqliteStore implements ReplicaStore {
     checkEntries(this, entries);
     const last = entries.at(-1);
     if (last === undefined) return;
-    this.#write("append", () => {
+    this.#transaction("append", last.position, () => {
       for (const { position, batch, digest } of entries) this.#sql.insert.run(position, digest, batch);
     });
     this.#last = { position: last.position, digest: Buffer.from(last.digest) };
@@ -228,7 +229,7 @@ export class SqliteStore implements ReplicaStore {
     checkCut(this, position);
     const digest = this.digestAt(position);
     if (digest === null) throw new StoreDamageError(`${this.#file}: the batch at position ${position} is missing`);
-    this.#write("cut", () => this.#sql.dropAfter.run(position));
+    this.#write("cut", position, () => this.#sql.dropAfter.run(position));
     this.#last = { position, digest: Buffer.from(digest) };
   }
 
@@ -253,7 +254,7 @@ export class SqliteStore implements ReplicaStore {
     checkSnapshot(this, position, keepAfter);
     const drop = keepAfter > this.#base.position;
     const base = drop ? { position: keepAfter, digest: Buffer.from(this.digestAt(keepAfter) ?? digest) } : this.#base;
-    this.#write("snapshot", () => {
+    this.#write("snapshot", this.lastPosition, () => {
       this.#sql.putSnapshot.run(position, digest, snapshotSeal(position, digest, bytes), bytes);
       this.#sql.putBase.run(base.position, base.digest);
       if (drop) this.#sql.dropUpTo.run(keepAfter);
@@ -263,7 +264,7 @@ export class SqliteStore implements ReplicaStore {
   }
 
   installSnapshot(position: number, digest: Uint8Array, bytes: Uint8Array): void {
-    this.#write("install", () => {
+    this.#write("install", position, () => {
       this.#sql.dropAfter.run(-1);
       this.#sql.putBase.run(position, digest);
       this.#sql.putSnapshot.run(position, digest, snapshotSeal(position, digest, bytes), bytes);
@@ -284,15 +285,24 @@ export class SqliteStore implements ReplicaStore {
     if (this.#closed) throw new TmrError("ERR_TMR_CLOSED", `${this.#file} is closed`);
   }
 
+  /** A write that the database counts; the log ends at `position` after it. */
+  #write(operation: string, position: number, change: () => unknown): void {
+    const commits = this.#commits + 1;
+    this.#transaction(operation, position, () => {
+      this.#commits = commits;
+      change();
+      this.#sql.count.run();
+    });
+  }
+
   /** One transaction. After a failure nothing is known of what is on the disk, so nothing more is said or written. */
-  #write(operation: string, change: () => unknown): void {
+  #transaction(operation: string, position: number, change: () => unknown): void {
     this.#check();
     try {
       this.#sql.begin.run();
       change();
-      this.#sql.count.run();
       this.#sql.commit.run();
-      this.#mark.write(++this.#commits);
+      this.#mark.write({ commits: this.#commits, position });
     } catch (cause) {
       if (this.#db.inTransaction) this.#sql.rollback.run();
       this.close();
@@ -319,9 +329,9 @@ export class SqliteStore implements ReplicaStore {
   #load(options: SqliteStoreOptions): ReplicaMeta {
     const noted = this.#mark.read();
     this.#commits = this.#sql.commits.get()?.n ?? 0;
-    if (noted > this.#commits) {
+    if (noted.commits > this.#commits) {
       throw new StoreDamageError(
-        `${this.#file}: ${noted} commits were acknowledged, only ${this.#commits} are here: the end of its log is lost`,
+        `${this.#file}: ${noted.commits} commits were acknowledged, only ${this.#commits} are here: the end of its log is lost`,
       );
     }
     if (this.#commits === 0) return this.#create(options.newIncarnation);
@@ -336,6 +346,12 @@ export class SqliteStore implements ReplicaStore {
       );
     }
     this.#loadExtent();
+    // With more commits than noted the note is from before a cut, and says nothing of where the log ends.
+    if (noted.commits === this.#commits && noted.position > this.lastPosition) {
+      throw new StoreDamageError(
+        `${this.#file}: position ${noted.position} was acknowledged, ${this.lastPosition} is the last here: the end of its log is lost`,
+      );
+    }
     return {
       promised: row.promised,
       logEpoch: row.log_epoch,
@@ -390,7 +406,7 @@ export class SqliteStore implements ReplicaStore {
       statementVersion: 0,
       statementDigest: null,
     };
-    this.#write("create", () => {
+    this.#write("create", 0, () => {
       this.#sql.putMeta.run(this.#rowOf(meta));
       this.#sql.putBase.run(0, Buffer.from(this.#owner.genesisDigest));
     });
