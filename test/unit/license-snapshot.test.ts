@@ -83,6 +83,15 @@ describe("a license snapshot", () => {
     });
   });
 
+  it("is refused when another version wrote it", () => {
+    const bytes = Buffer.from(fullKit().machine.snapshot());
+    bytes.writeUInt32LE(1, 4);
+    assert.throws(() => restore(sealed(bytes)), {
+      code: "ERR_TMR_STORE",
+      message: "license snapshot: expected version 2, received 1",
+    });
+  });
+
   it("is refused cut anywhere, or with any bit changed", () => {
     const bytes = Buffer.from(fullKit().machine.snapshot());
     for (let length = 0; length < bytes.length; length++) {

@@ -3,12 +3,11 @@
  * there is none (licensing.md section 4).
  */
 import { AccessMode, Status, type StatusCode } from "../wire/kinds.js";
-import { RequestField } from "../wire/request.js";
-import { ResultField } from "../wire/result.js";
 import type { Answer } from "./answer.js";
 import type { Call } from "./call.js";
 import type { State } from "./state.js";
 import { countOf, freeSeats, type Item, isReached, upstreamsOf } from "./virtual-container.js";
+import { RequestWord, ResultWord } from "./words.js";
 
 /** What an access asks. */
 export interface Wanted {
@@ -50,13 +49,13 @@ function weight(status: StatusCode): number {
 
 /** Executes an access of an open session; the answer is final. */
 export function access(call: Call): void {
-  const { out, batch, at } = call;
-  const mode = batch[at + RequestField.mode] as number;
-  const quantity = batch.readUInt32LE(at + RequestField.quantity);
-  const firmCode = batch.readUInt32LE(at + RequestField.firmCode);
-  const productCode = batch.readUInt32LE(at + RequestField.productCode);
-  out.u32(ResultField.firmCode, firmCode);
-  out.u32(ResultField.productCode, productCode);
+  const { out, words, at } = call;
+  const mode = ((words[at + RequestWord.kind] as number) >>> 8) & 0xff;
+  const quantity = words[at + RequestWord.quantity] as number;
+  const firmCode = words[at + RequestWord.firmCode] as number;
+  const productCode = words[at + RequestWord.productCode] as number;
+  out.u32(ResultWord.firmCode, firmCode);
+  out.u32(ResultWord.productCode, productCode);
   if (mode !== AccessMode.userLimit && mode !== AccessMode.noUserLimit) {
     out.refuse(
       Status["bad-request"],
@@ -71,8 +70,8 @@ export function access(call: Call): void {
   const wanted: Wanted = {
     firmCode,
     productCode,
-    itemRef: batch.readUInt32LE(at + RequestField.itemRef),
-    featureMap: batch.readUInt32LE(at + RequestField.featureMap),
+    itemRef: words[at + RequestWord.itemRef] as number,
+    featureMap: words[at + RequestWord.featureMap] as number,
     seats: mode === AccessMode.noUserLimit ? 0 : quantity,
   };
   grantFirst(call, wanted, mode);
@@ -115,9 +114,9 @@ function grant(call: Call, item: Item, seats: number, mode: number): void {
 /** Fills in a handle and its license as they are now. */
 export function describeHandle(state: State, slot: number, out: Answer): void {
   const pool = state.container.pool(state.handles.pool(slot));
-  out.u64(ResultField.handle, state.handles.handle(slot));
-  out.u8(ResultField.mode, state.handles.mode(slot));
-  out.u32(ResultField.quantity, state.handles.seats(slot));
+  out.u64(ResultWord.handle, state.handles.handle(slot));
+  out.mode(state.handles.mode(slot));
+  out.u32(ResultWord.quantity, state.handles.seats(slot));
   out.license(pool, pool.item, state.container);
 }
 

@@ -4,60 +4,62 @@
  */
 
 import { MAX_BATCH_RECORDS } from "../wire/batch.js";
-import { putU64 } from "../wire/bytes.js";
 import type { StatusCode } from "../wire/kinds.js";
-import { RequestField, SESSION_BYTES } from "../wire/request.js";
-import { MAX_RESULT_BLOB_BYTES, RESULT_BYTES, ResultField } from "../wire/result.js";
+import { MAX_RESULT_BLOB_BYTES, RESULT_BYTES } from "../wire/result.js";
 import { MAX_BATCH_LIST_BYTES, MAX_SENTENCE_BYTES } from "./limits.js";
+import type { RecordStore } from "./records.js";
 import { freeSeats, type Item, type Pool, type VirtualContainer } from "./virtual-container.js";
+import { bytesOf, copyWords, putU64At, RECORD_WORDS, RequestWord, ResultWord, SESSION_WORDS } from "./words.js";
 
 export class Answer {
-  readonly records = Buffer.alloc(MAX_BATCH_RECORDS * RESULT_BYTES);
+  readonly words = new Uint32Array(MAX_BATCH_RECORDS * RECORD_WORDS);
+  readonly #records = bytesOf(this.words, 0, this.words.length);
   #blobs = Buffer.alloc(16_384);
   #blobBytes = 0;
   #listBytes = 0;
-  /** where the current record begins */
+  /** word at which the current record begins */
   #at = 0;
   /** where the blob of the current record begins in the blob area */
   #blobAt = 0;
 
-  begin(): void {
+  /** Makes `count` records zero. */
+  begin(count: number): void {
     this.#blobBytes = 0;
     this.#listBytes = 0;
+    this.words.fill(0, 0, count * RECORD_WORDS);
   }
 
-  /** Makes record `index` current: zero, but for what every result repeats of its request. */
-  open(index: number, batch: Buffer, request: number): void {
-    const at = index * RESULT_BYTES;
+  /** Makes record `index` current and writes what every result repeats of its request, at word `from` of `requests`. */
+  open(index: number, requests: Uint32Array, from: number): void {
+    const at = index * RECORD_WORDS;
+    const { words } = this;
     this.#at = at;
     this.#blobAt = this.#blobBytes;
-    this.records.fill(0, at, at + RESULT_BYTES);
-    this.records[at + ResultField.kind] = batch[request + RequestField.kind] as number;
-    const number = request + RequestField.request;
-    batch.copy(this.records, at + ResultField.request, number, number + 8);
-    const session = request + RequestField.session;
-    batch.copy(this.records, at + ResultField.session, session, session + SESSION_BYTES);
+    words[at] = (requests[from] as number) & 0xff;
+    copyWords(requests, from + RequestWord.request, words, at + ResultWord.request, 2);
+    copyWords(requests, from + RequestWord.session, words, at + ResultWord.session, SESSION_WORDS);
   }
 
-  /** Offset of the current record in {@link records}. */
-  get offset(): number {
+  /** Word of the current record in {@link words}. */
+  get at(): number {
     return this.#at;
   }
 
   status(status: StatusCode): void {
-    this.records.writeUInt16LE(status, this.#at + ResultField.status);
+    this.words[this.#at] = ((this.words[this.#at] as number) & 0xffff) | (status << 16);
   }
 
-  u8(field: number, value: number): void {
-    this.records[this.#at + field] = value;
+  mode(mode: number): void {
+    this.words[this.#at] = ((this.words[this.#at] as number) & ~0xff00) | (mode << 8);
   }
 
-  u32(field: number, value: number): void {
-    this.records.writeUInt32LE(value, this.#at + field);
+  /** `word`: one of {@link ResultWord}. */
+  u32(word: number, value: number): void {
+    this.words[this.#at + word] = value;
   }
 
-  u64(field: number, value: number): void {
-    putU64(this.records, this.#at + field, value);
+  u64(word: number, value: number): void {
+    putU64At(this.words, this.#at + word, value);
   }
 
   /** A refusal with its sentence: why, and where it looked. */
@@ -69,21 +71,21 @@ export class Answer {
 
   /** What the server asks of a live session in each reply. */
   lease(timeoutMs: number): void {
-    this.u32(ResultField.timeoutMs, timeoutMs);
-    this.u32(ResultField.heartbeatMs, Math.floor(timeoutMs / 4));
+    this.u32(ResultWord.timeoutMs, timeoutMs);
+    this.u32(ResultWord.heartbeatMs, Math.floor(timeoutMs / 4));
   }
 
   /** Which license is meant, and how it stands; an item that is gone has no seats. */
   license(pool: Pool, item: Item | null, container: VirtualContainer): void {
-    this.u32(ResultField.firmCode, pool.key.firmCode);
-    this.u32(ResultField.productCode, pool.key.productCode);
-    this.u32(ResultField.itemRef, pool.key.tmrId);
-    this.u32(ResultField.mask, container.number.mask);
-    this.u32(ResultField.serial, container.number.serial);
+    this.u32(ResultWord.firmCode, pool.key.firmCode);
+    this.u32(ResultWord.productCode, pool.key.productCode);
+    this.u32(ResultWord.itemRef, pool.key.tmrId);
+    this.u32(ResultWord.mask, container.number.mask);
+    this.u32(ResultWord.serial, container.number.serial);
     if (item === null) return;
-    this.u32(ResultField.free, freeSeats(item));
-    this.u32(ResultField.total, item.terms.quantity);
-    this.u64(ResultField.validUntilMs, item.terms.expirationMs ?? 0);
+    this.u32(ResultWord.free, freeSeats(item));
+    this.u32(ResultWord.total, item.terms.quantity);
+    this.u64(ResultWord.validUntilMs, item.terms.expirationMs ?? 0);
   }
 
   /** True while one more list may be written into the blob area of this batch. */
@@ -97,12 +99,13 @@ export class Answer {
     const length = this.#blobs.write(text, this.#blobAt, MAX_RESULT_BLOB_BYTES, "utf8");
     this.#listBytes += length;
     this.#setBlob(length);
-    this.u32(ResultField.nextCursor, nextCursor);
+    this.u32(ResultWord.nextCursor, nextCursor);
   }
 
   /** The current record becomes the one stored, whatever its request says now. */
-  repeat(record: Buffer, text: Buffer): void {
-    this.records.set(record, this.#at);
+  repeat(records: RecordStore, slot: number): void {
+    copyWords(records.words, records.at(slot), this.words, this.#at, RECORD_WORDS);
+    const text = records.text(slot);
     this.#claim(text.length);
     this.#blobs.set(text, this.#blobAt);
     this.#setBlob(text.length);
@@ -110,7 +113,7 @@ export class Answer {
 
   /** Makes record `index` current again and gives it a blob behind all others; its own is empty so far. */
   attach(index: number, bytes: Uint8Array): void {
-    this.#at = index * RESULT_BYTES;
+    this.#at = index * RECORD_WORDS;
     this.#blobAt = this.#blobBytes;
     this.#claim(bytes.length);
     this.#blobs.set(bytes, this.#blobAt);
@@ -122,22 +125,18 @@ export class Answer {
     return this.#blobBytes === this.#blobAt ? null : Buffer.from(this.#blobs.subarray(this.#blobAt, this.#blobBytes));
   }
 
-  /** Copies the current record, with its blob fields zero, as it is stored. */
-  copyRecord(): Buffer {
-    const record = Buffer.from(this.records.subarray(this.#at, this.#at + RESULT_BYTES));
-    record.fill(0, ResultField.blobOffset, ResultField.blobLength + 4);
-    return record;
-  }
-
   /** What was written: views, valid until the next batch. */
   finish(count: number): { records: Buffer; blobs: Buffer } {
-    return { records: this.records.subarray(0, count * RESULT_BYTES), blobs: this.#blobs.subarray(0, this.#blobBytes) };
+    return {
+      records: this.#records.subarray(0, count * RESULT_BYTES),
+      blobs: this.#blobs.subarray(0, this.#blobBytes),
+    };
   }
 
   #setBlob(length: number): void {
     this.#blobBytes = this.#blobAt + length;
-    this.u32(ResultField.blobOffset, length === 0 ? 0 : this.#blobAt);
-    this.u32(ResultField.blobLength, length);
+    this.u32(ResultWord.blobOffset, length === 0 ? 0 : this.#blobAt);
+    this.u32(ResultWord.blobLength, length);
   }
 
   #claim(bytes: number): void {

@@ -5,10 +5,11 @@ import type { State } from "./state.js";
 export interface Call {
   readonly state: State;
   readonly out: Answer;
-  /** the batch, and where in it the request record begins */
-  readonly batch: Buffer;
+  /** header and records of the batch, and the word at which the request record begins */
+  readonly words: Uint32Array;
   readonly at: number;
-  /** where in the batch its blob area begins */
+  /** the whole batch, and where in it its blob area begins */
+  readonly batch: Buffer;
   readonly blobArea: number;
   /** upstreams that the leader reaches, bit i-1 for upstream i */
   readonly reached: number;

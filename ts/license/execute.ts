@@ -2,30 +2,30 @@
  * One request of a client, in the order in which it is judged: is there such a session, was the request executed
  * before, does it fit the window of stored results; then what it asks for.
  */
-import { getU64, isZero } from "../wire/bytes.js";
 import { Kind, Status } from "../wire/kinds.js";
-import { RequestField, SESSION_BYTES } from "../wire/request.js";
-import { ResultField } from "../wire/result.js";
 import { access, describeHandle } from "./access.js";
 import type { Call } from "./call.js";
 import { RESULT_WINDOW } from "./limits.js";
 import { type ListPart, listContainers, listItems } from "./listing.js";
 import { openSession, repeatEnded } from "./open-session.js";
-import { sessionKey } from "./sessions.js";
+import { RequestWord, ResultWord, u64At } from "./words.js";
 
 /** Executes the request that `call` points at; its result is the current record of `call.out`. */
 export function executeRequest(call: Call & { session: number }): void {
-  const { batch, out, request } = call;
-  const session = call.at + RequestField.session;
-  if (request === 0 || isZero(batch, session, session + SESSION_BYTES)) {
+  const { words, out, request } = call;
+  const key = call.at + RequestWord.session;
+  if (request === 0 || !namesSession(words, key)) {
     out.refuse(Status["bad-request"], "A request names its session and has a number from 1.");
     return;
   }
-  const key = sessionKey(batch, session);
-  call.session = call.state.sessions.find(key);
+  call.session = call.state.sessions.find(words, key);
   if (call.session !== -1) inSession(call);
-  else if (call.kind === Kind.openSession) openSession(call, key);
-  else repeatEnded(call, key);
+  else if (call.kind === Kind.openSession) openSession(call);
+  else repeatEnded(call);
+}
+
+function namesSession(words: Uint32Array, at: number): boolean {
+  return words[at] !== 0 || words[at + 1] !== 0 || words[at + 2] !== 0 || words[at + 3] !== 0;
 }
 
 function inSession(call: Call): void {
@@ -35,7 +35,7 @@ function inSession(call: Call): void {
   if (!isNumberInTurn(call)) return;
   const stored = state.results.find(session, request);
   if (stored !== -1 && state.rules.answersKept) {
-    out.repeat(state.results.record(stored), state.results.text(stored));
+    out.repeat(state.results.records, stored);
     return;
   }
   if (request >= state.sessions.answeredBelow(session) + RESULT_WINDOW) {
@@ -48,14 +48,14 @@ function inSession(call: Call): void {
     out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
   } else {
     write(call);
-    state.storeResult(session, request, out.records, out.offset, out.text());
+    state.storeResult(session, out.words, out.at, out.text());
   }
 }
 
 /** Notes which answers the client has. False: this request is below them, and refused. */
 function isNumberInTurn(call: Call): boolean {
   const { state, session, request, out } = call;
-  const claimed = getU64(call.batch, call.at + RequestField.answeredBelow);
+  const claimed = u64At(call.words, call.at + RequestWord.answeredBelow);
   const answeredBelow = Math.max(claimed, state.sessions.answeredBelow(session));
   if (request < answeredBelow) {
     out.refuse(Status["stale-request"], `Request ${request} is below ${answeredBelow}, so the client was answered.`);
@@ -79,8 +79,8 @@ function isStored(kind: number): boolean {
 }
 
 function read(call: Call): void {
-  const { state, out, batch, at, reached } = call;
-  const cursor = batch.readUInt32LE(at + RequestField.cursor);
+  const { state, out, words, at, reached } = call;
+  const cursor = words[at + RequestWord.cursor] as number;
   switch (call.kind) {
     case Kind.info: {
       const handle = findHandle(call);
@@ -124,15 +124,15 @@ function release(call: Call): void {
 
 function closeSession(call: Call): void {
   const { state, out } = call;
-  out.u32(ResultField.timeoutMs, 0);
-  out.u32(ResultField.heartbeatMs, 0);
-  state.closeSession(call.session, call.request, out.copyRecord());
+  out.u32(ResultWord.timeoutMs, 0);
+  out.u32(ResultWord.heartbeatMs, 0);
+  state.closeSession(call.session, out.words, out.at);
 }
 
 /** The slot of the handle asked about; -1 after refusing one that never was, was released, or is another session's. */
 function findHandle(call: Call): number {
   const { state, out } = call;
-  const handle = getU64(call.batch, call.at + RequestField.handle);
+  const handle = u64At(call.words, call.at + RequestWord.handle);
   const slot = state.handles.find(handle, call.session);
   if (slot === -1) {
     out.refuse(

@@ -2,13 +2,15 @@
 import { TmrError } from "../errors.js";
 import { canonicalJson } from "../wire/canonical.js";
 
-/** The computations that the state machine is given: all are functions of their arguments. */
+/** What the state machine is given; the computations are functions of their arguments. */
 export interface LicensePorts {
   /** 32 bytes */
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   /** The engine's merge: sorted 48-byte entries per upstream (null: no statement) to 64-byte entries. */
   readonly mergeContainers: (a: Uint8Array | null, b: Uint8Array | null, c: Uint8Array | null) => Uint8Array;
   readonly verifyEd25519: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+  /** u32, random in production: nobody outside knows where an index keeps a session. It decides nothing but speed. */
+  readonly indexSeed?: number;
 }
 
 /** Equal on all five servers; its digest is digest(0) of the log. */

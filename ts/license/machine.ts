@@ -3,11 +3,8 @@
  * in, no clock and no randomness, so three upstreams with the same log have the same state and answer byte for byte
  * alike.
  */
-import { blobAreaOffset, readBatchHeader, recordOffset } from "../wire/batch.js";
-import { getU64 } from "../wire/bytes.js";
+import { blobAreaOffset, MAX_BATCH_RECORDS, readBatchHeader, recordOffset } from "../wire/batch.js";
 import { Kind, Status } from "../wire/kinds.js";
-import { RequestField } from "../wire/request.js";
-import { ResultField } from "../wire/result.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
 import { Answer } from "./answer.js";
 import type { Call } from "./call.js";
@@ -19,6 +16,7 @@ import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { State } from "./state.js";
 import { checkStatement } from "./statement.js";
 import type { UpstreamNumber } from "./virtual-container.js";
+import { bytesOf, RequestWord, ResultWord, u64At, WORD_BYTES } from "./words.js";
 
 /** Results of one batch. Views, valid until the next {@link LicenseMachine.apply}. */
 export interface BatchResults {
@@ -33,6 +31,9 @@ export class LicenseMachine {
   readonly #ports: LicensePorts;
   readonly #signingKeys: readonly [Buffer, Buffer, Buffer];
   readonly #out = new Answer();
+  /** Header and records of the batch at hand, where they can be read as words: a batch may lie anywhere. */
+  readonly #words = new Uint32Array(blobAreaOffset(MAX_BATCH_RECORDS) / WORD_BYTES);
+  readonly #bytes = bytesOf(this.#words, 0, this.#words.length);
   /** Records of the batch at hand that ask for a checkpoint. */
   #checkpointsAsked: number[] = [];
   #checkpoint: Uint8Array | null = null;
@@ -42,8 +43,8 @@ export class LicenseMachine {
     this.#state = state;
     this.#ports = ports;
     this.#signingKeys = [signingKeyOf(genesis, 1), signingKeyOf(genesis, 2), signingKeyOf(genesis, 3)];
-    const batch = Buffer.alloc(0);
-    this.#call = { state, out: this.#out, batch, at: 0, blobArea: 0, reached: 0, session: -1, kind: 0, request: 0 };
+    const none = { at: 0, batch: Buffer.alloc(0), blobArea: 0, reached: 0, session: -1, kind: 0, request: 0 };
+    this.#call = { state, out: this.#out, words: this.#words, ...none };
   }
 
   /** The empty state of a system. Throws ERR_TMR_ARGUMENT when the genesis is malformed. */
@@ -103,11 +104,12 @@ export class LicenseMachine {
   apply(batch: Buffer): BatchResults {
     const header = readBatchHeader(batch);
     this.#state.begin(header.position, header.logMs, header.calendarMs);
-    this.#out.begin();
+    this.#out.begin(header.count);
     this.#call.batch = batch;
     this.#call.blobArea = blobAreaOffset(header.count);
+    batch.copy(this.#bytes, 0, 0, this.#call.blobArea);
     this.#call.reached = header.reached;
-    for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i));
+    for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i) / WORD_BYTES);
     this.#state.end();
     this.#answerCheckpoints();
     return this.#out.finish(header.count);
@@ -126,10 +128,10 @@ export class LicenseMachine {
   #execute(index: number, at: number): void {
     const call = this.#call;
     call.at = at;
-    call.kind = call.batch[at + RequestField.kind] as number;
-    call.request = getU64(call.batch, at + RequestField.request);
+    call.kind = (call.words[at + RequestWord.kind] as number) & 0xff;
+    call.request = u64At(call.words, at + RequestWord.request);
     call.session = -1;
-    this.#out.open(index, call.batch, at);
+    this.#out.open(index, call.words, at);
     if (call.kind === Kind.expire) this.#expire();
     else if (call.kind === Kind.statement) this.#applyStatement();
     else if (call.kind === Kind.checkpoint) this.#checkpointsAsked.push(index);
@@ -143,7 +145,7 @@ export class LicenseMachine {
       const session = state.sessions.firstToTimeOut();
       const deadline = session === -1 ? 0 : state.sessions.deadline(session);
       if (session === -1 || deadline > state.logMs) {
-        this.#out.u64(ResultField.nextExpiryMs, deadline);
+        this.#out.u64(ResultWord.nextExpiryMs, deadline);
         return;
       }
       state.timeOutSession(session);
@@ -163,8 +165,8 @@ export class LicenseMachine {
   }
 
   #applyStatement(): void {
-    const { batch, at } = this.#call;
-    const upstream = getU64(batch, at + RequestField.durationMs);
+    const { words, at } = this.#call;
+    const upstream = u64At(words, at + RequestWord.durationMs);
     if (upstream !== 1 && upstream !== 2 && upstream !== 3) {
       this.#out.refuse(Status["bad-request"], `A statement is by upstream 1, 2 or 3, not ${upstream}.`);
       return;

@@ -1,18 +1,17 @@
 /** Requests whose session is not open: opening it, and the last answer of one that has ended. */
-import { getU64 } from "../wire/bytes.js";
 import { Status } from "../wire/kinds.js";
-import { RequestField } from "../wire/request.js";
 import type { Call } from "./call.js";
 import { DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, RESULT_WINDOW } from "./limits.js";
-
-const nothing = Buffer.alloc(0);
+import { NONE } from "./records.js";
+import { RequestWord, u64At } from "./words.js";
 
 /** The answer that ended the session, when it is that request again; else `session-unknown`. */
-export function repeatEnded(call: Call, key: string): void {
+export function repeatEnded(call: Call): void {
   const { state, out } = call;
-  const ended = state.ended.find(key);
-  if (ended?.request === call.request) {
-    out.repeat(ended.record, ended.text);
+  const { records } = state.ended;
+  const slot = state.ended.find(call.words, call.at + RequestWord.session);
+  if (slot !== NONE && records.request(slot) === call.request) {
+    out.repeat(records, slot);
     return;
   }
   out.refuse(
@@ -22,29 +21,31 @@ export function repeatEnded(call: Call, key: string): void {
 }
 
 /** Opens a session; a refusal is kept for a repeat like an answer of a session. */
-export function openSession(call: Call, key: string): void {
-  const { state, out, batch, at, request } = call;
+export function openSession(call: Call): void {
+  const { state, out, words, at, request } = call;
+  const key = at + RequestWord.session;
+  const ended = state.ended.find(words, key);
   // A late copy of a request from before the end must not open the session again.
-  if ((state.ended.find(key)?.request ?? 0) >= request) {
-    repeatEnded(call, key);
+  if (ended !== NONE && state.ended.records.request(ended) >= request) {
+    repeatEnded(call);
     return;
   }
   const names = blobOf(call);
-  const timeoutMs = getU64(batch, at + RequestField.durationMs) || DEFAULT_TIMEOUT_MS;
-  const answeredBelow = Math.max(1, getU64(batch, at + RequestField.answeredBelow));
+  const timeoutMs = u64At(words, at + RequestWord.durationMs) || DEFAULT_TIMEOUT_MS;
+  const answeredBelow = Math.max(1, u64At(words, at + RequestWord.answeredBelow));
   const fault = faultInOpening(call, names, timeoutMs, answeredBelow);
   if (fault !== null) {
     out.refuse(Status["bad-request"], fault);
-    state.refuseOpen(key, request, out.copyRecord(), out.text() ?? nothing);
+    state.refuseOpen(out.words, out.at, out.text());
     return;
   }
   if (state.results.size >= state.limits.maxStoredResults) {
     out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
     return;
   }
-  const slot = state.openSession(key, names, timeoutMs, answeredBelow);
+  const slot = state.openSession(words, key, names, timeoutMs, answeredBelow);
   out.lease(timeoutMs);
-  state.storeResult(slot, request, out.records, out.offset, null);
+  state.storeResult(slot, out.words, out.at, null);
 }
 
 function faultInOpening(call: Call, names: Buffer, timeoutMs: number, answeredBelow: number): string | null {
@@ -74,7 +75,7 @@ function areNames(names: Buffer): boolean {
 
 /** A copy of the blob of the request. */
 export function blobOf(call: Call): Buffer {
-  const { batch, at } = call;
-  const from = call.blobArea + batch.readUInt32LE(at + RequestField.blobOffset);
-  return Buffer.from(batch.subarray(from, from + batch.readUInt32LE(at + RequestField.blobLength)));
+  const { words, at } = call;
+  const from = call.blobArea + (words[at + RequestWord.blobOffset] as number);
+  return Buffer.from(call.batch.subarray(from, from + (words[at + RequestWord.blobLength] as number)));
 }

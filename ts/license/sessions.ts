@@ -1,130 +1,160 @@
 /** The open sessions: a table of slots, found by the 16 bytes of the session. */
-import { SESSION_BYTES } from "../wire/request.js";
-import { grown } from "./bytes.js";
+import { NONE } from "./records.js";
+import { Rows } from "./rows.js";
+import { SessionIndex } from "./session-index.js";
+import { readSlots, writeSlots } from "./slot-list.js";
 import { TimeoutQueue } from "./timeouts.js";
+import { malformed, type WordReader } from "./word-reader.js";
+import type { WordWriter } from "./word-writer.js";
+import { copyWords, isSafeU64At, putU64At, SESSION_WORDS, u64At } from "./words.js";
 
-/** 16 bytes of a session as a string of 16 characters: what maps are keyed by. */
-export function sessionKey(bytes: Buffer, offset: number): string {
-  return bytes.toString("latin1", offset, offset + SESSION_BYTES);
-}
+/** One row, in words. What a slot holds in other tables begins here too. */
+export const SessionRow = {
+  session: 0,
+  /** u64 log time at which the session may be ended */
+  deadline: 4,
+  /** u64 every request below this number has been answered to the client */
+  answeredBelow: 6,
+  timeoutMs: 8,
+  /** 1 = open */
+  open: 9,
+  /** first and last handle slot, -1 = none; how many */
+  firstHandle: 10,
+  lastHandle: 11,
+  handles: 12,
+  /** first and last slot of the stored results, -1 = none */
+  firstResult: 13,
+  lastResult: 14,
+  size: 16,
+} as const;
+
+const noNames = Buffer.alloc(0);
 
 export class SessionTable {
-  readonly #slotOfKey = new Map<string, number>();
-  /** per slot; "" marks a free one */
-  readonly #keys: string[] = [];
+  readonly #rows = new Rows(SessionRow.size);
+  readonly #index: SessionIndex;
   /** per slot: the four names of openSession as they came */
   readonly #names: Buffer[] = [];
-  #timeoutMs = new Uint32Array(16);
-  #deadline = new Float64Array(16);
-  #answeredBelow = new Float64Array(16);
   /** a stack: the slot freed last is used first */
-  readonly #free: number[] = [];
-  readonly #timeouts = new TimeoutQueue();
+  #free: number[] = [];
+  readonly #timeouts = new TimeoutQueue((slot) => this.deadline(slot));
+
+  constructor(seed: number) {
+    this.#index = new SessionIndex(SessionRow.size, SessionRow.session, seed);
+  }
+
+  /** The rows, {@link SessionRow} words each; another array after a session was opened. */
+  get words(): Uint32Array {
+    return this.#rows.words;
+  }
 
   /** Open sessions. */
   get size(): number {
-    return this.#slotOfKey.size;
+    return this.#index.size;
   }
 
   /** Slots that were ever used. */
   get slots(): number {
-    return this.#keys.length;
+    return this.#names.length;
   }
 
-  /** Free slots, the next one to be used last. */
-  get freeSlots(): readonly number[] {
-    return this.#free;
-  }
-
-  /** The slot of a session, or -1. */
-  find(key: string): number {
-    return this.#slotOfKey.get(key) ?? -1;
+  /** The slot of the session in the four words of `key` from `at` on, or -1. */
+  find(key: Uint32Array, at: number): number {
+    return this.#index.find(this.#rows.words, key, at);
   }
 
   isOpen(slot: number): boolean {
-    return this.#keys[slot] !== "" && this.#keys[slot] !== undefined;
-  }
-
-  key(slot: number): string {
-    return this.#keys[slot] as string;
-  }
-
-  names(slot: number): Buffer {
-    return this.#names[slot] as Buffer;
+    return this.#rows.words[slot * SessionRow.size + SessionRow.open] === 1;
   }
 
   timeoutMs(slot: number): number {
-    return this.#timeoutMs[slot] as number;
+    return this.#rows.words[slot * SessionRow.size + SessionRow.timeoutMs] as number;
   }
 
-  /** Log time at which the session may be ended. */
   deadline(slot: number): number {
-    return this.#deadline[slot] as number;
+    return u64At(this.#rows.words, slot * SessionRow.size + SessionRow.deadline);
   }
 
-  /** Every request below this number has been answered to the client. */
   answeredBelow(slot: number): number {
-    return this.#answeredBelow[slot] as number;
+    return u64At(this.#rows.words, slot * SessionRow.size + SessionRow.answeredBelow);
   }
 
-  open(key: string, names: Buffer, timeoutMs: number, deadline: number, answeredBelow: number): number {
-    const slot = this.#free.pop() ?? this.#keys.length;
-    this.place(slot, key, names, timeoutMs, deadline, answeredBelow);
+  /** Opens the session in the four words of `key` from `at` on. Returns its slot. */
+  open(key: Uint32Array, at: number, names: Buffer, timeoutMs: number, deadline: number, below: number): number {
+    const slot = this.#free.pop() ?? this.slots;
+    this.#rows.reserve(slot);
+    const { words } = this.#rows;
+    const row = slot * SessionRow.size;
+    copyWords(key, at, words, row + SessionRow.session, SESSION_WORDS);
+    putU64At(words, row + SessionRow.deadline, deadline);
+    putU64At(words, row + SessionRow.answeredBelow, below);
+    words[row + SessionRow.timeoutMs] = timeoutMs;
+    words[row + SessionRow.open] = 1;
+    words[row + SessionRow.firstHandle] = NONE;
+    words[row + SessionRow.lastHandle] = NONE;
+    words[row + SessionRow.handles] = 0;
+    words[row + SessionRow.firstResult] = NONE;
+    words[row + SessionRow.lastResult] = NONE;
+    this.#names[slot] = names;
+    this.#index.add(words, slot);
+    this.#timeouts.add(slot, deadline);
     return slot;
   }
 
-  /** {@link open} in a given slot that is not open: for restoring. */
-  place(slot: number, key: string, names: Buffer, timeoutMs: number, deadline: number, answeredBelow: number): void {
-    this.#reserve(slot);
-    this.#keys[slot] = key;
-    this.#names[slot] = names;
-    this.#timeoutMs[slot] = timeoutMs;
-    this.#deadline[slot] = deadline;
-    this.#answeredBelow[slot] = answeredBelow;
-    this.#slotOfKey.set(key, slot);
-    this.#timeouts.add(slot, deadline);
-  }
-
-  /** Makes a free slot known that nothing was placed in: for restoring, in the order of {@link freeSlots}. */
-  placeFree(slot: number): void {
-    this.#reserve(slot);
-    this.#keys[slot] = "";
-    this.#free.push(slot);
-  }
-
   close(slot: number): void {
-    this.#slotOfKey.delete(this.key(slot));
+    const { words } = this.#rows;
+    this.#index.delete(words, slot);
     this.#timeouts.remove(slot);
-    this.#keys[slot] = "";
+    words[slot * SessionRow.size + SessionRow.open] = 0;
     this.#names[slot] = noNames;
     this.#free.push(slot);
   }
 
   setDeadline(slot: number, deadline: number): void {
-    this.#deadline[slot] = deadline;
+    putU64At(this.#rows.words, slot * SessionRow.size + SessionRow.deadline, deadline);
   }
 
   setAnsweredBelow(slot: number, answeredBelow: number): void {
-    this.#answeredBelow[slot] = answeredBelow;
+    putU64At(this.#rows.words, slot * SessionRow.size + SessionRow.answeredBelow, answeredBelow);
   }
 
   /** The slot that times out first, or -1. */
   firstToTimeOut(): number {
-    return this.#timeouts.first(this.#deadline);
+    return this.#timeouts.first();
   }
 
-  #reserve(slot: number): void {
-    if (slot >= this.#deadline.length) {
-      const capacity = Math.max(slot + 1, 2 * this.#deadline.length);
-      this.#timeoutMs = grown(this.#timeoutMs, capacity);
-      this.#deadline = grown(this.#deadline, capacity);
-      this.#answeredBelow = grown(this.#answeredBelow, capacity);
-    }
-    while (this.#keys.length <= slot) {
-      this.#keys.push("");
-      this.#names.push(noNames);
+  /** Words of all rows that were ever used. */
+  get rowWords(): number {
+    return this.slots * SessionRow.size;
+  }
+
+  write(out: WordWriter): void {
+    const { slots } = this;
+    out.u32(slots);
+    this.#rows.write(slots, out);
+    writeSlots(this.#free, out);
+    for (const names of this.#names) out.block(names);
+  }
+
+  /** Reads into an empty table; what the rows say of handles and results is for those tables to check. */
+  read(input: WordReader, maxSessions: number): void {
+    const slots = input.count(SessionRow.size);
+    if (slots > maxSessions) throw malformed(`${slots} session slots`);
+    this.#rows.read(slots, input);
+    const free = readSlots(input, slots);
+    this.#free = free.slots;
+    const { words } = this.#rows;
+    for (let slot = 0; slot < slots; slot++) {
+      this.#names[slot] = input.block();
+      const at = slot * SessionRow.size;
+      if (words[at + SessionRow.open] !== (free.marks[slot] === 1 ? 0 : 1)) throw malformed(`session slot ${slot}`);
+      if (free.marks[slot] === 1) continue;
+      if (!isSafeU64At(words, at + SessionRow.deadline) || !isSafeU64At(words, at + SessionRow.answeredBelow)) {
+        throw malformed(`an integer of session slot ${slot} is above 2^53`);
+      }
+      if (this.find(words, at + SessionRow.session) !== NONE) throw malformed("a session is open twice");
+      this.#index.add(words, slot);
+      this.#timeouts.add(slot, this.deadline(slot));
     }
   }
 }
-
-const noNames = Buffer.alloc(0);

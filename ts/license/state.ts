@@ -4,9 +4,7 @@
  */
 
 import { TmrError } from "../errors.js";
-import { RESULT_BYTES, ResultField } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
-import { ByteWriter } from "./bytes.js";
 import { EndedSessions } from "./ended.js";
 import { type Genesis, genesisDigest, type LicensePorts, parseContainerNumber } from "./genesis.js";
 import { HandleTable } from "./handles.js";
@@ -15,8 +13,10 @@ import { ResultStore } from "./results.js";
 import { SessionTable } from "./sessions.js";
 import type { Statement } from "./statement.js";
 import { type Pool, type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
+import { WordWriter } from "./word-writer.js";
+import { RECORD_WORDS, ResultWord, SESSION_WORDS } from "./words.js";
 
-/** First byte of each journal entry. */
+/** First word of each journal entry. */
 const Change = {
   time: 1,
   sessionOpened: 2,
@@ -42,13 +42,13 @@ export class State {
   calendarMs = 0;
   stateDigest: Uint8Array;
   readonly genesisDigest: Uint8Array;
-  readonly sessions = new SessionTable();
-  readonly handles = new HandleTable();
-  readonly results = new ResultStore();
+  readonly sessions: SessionTable;
+  readonly handles: HandleTable;
+  readonly results: ResultStore;
   readonly ended: EndedSessions;
   readonly container: VirtualContainer;
   readonly #sha256: LicensePorts["sha256"];
-  readonly #journal = new ByteWriter(4096);
+  readonly #journal = new WordWriter(4096);
 
   constructor(
     genesis: Genesis,
@@ -66,7 +66,11 @@ export class State {
     this.genesisDigest = genesisDigest(genesis, ports.sha256);
     this.stateDigest = this.genesisDigest;
     this.container = new VirtualContainer(number, ports.mergeContainers, rules);
-    this.ended = new EndedSessions(limits.maxEndedSessions);
+    const seed = ports.indexSeed ?? 1;
+    this.sessions = new SessionTable(seed);
+    this.handles = new HandleTable(this.sessions);
+    this.results = new ResultStore(this.sessions);
+    this.ended = new EndedSessions(limits.maxEndedSessions, seed);
     this.#sha256 = ports.sha256;
   }
 
@@ -77,7 +81,7 @@ export class State {
     this.calendarMs = Math.max(this.calendarMs, calendarMs);
     this.#journal.reset();
     this.#journal.raw(this.stateDigest);
-    this.#journal.u8(Change.time);
+    this.#journal.u32(Change.time);
     this.#journal.u64(this.position);
     this.#journal.u64(this.logMs);
     this.#journal.u64(this.calendarMs);
@@ -90,14 +94,14 @@ export class State {
     this.stateDigest = digest;
   }
 
-  openSession(key: string, names: Buffer, timeoutMs: number, answeredBelow: number): number {
-    this.ended.delete(key);
-    const slot = this.sessions.open(key, names, timeoutMs, this.logMs + timeoutMs, answeredBelow);
-    this.#entry(Change.sessionOpened, slot);
-    this.#journal.raw(Buffer.from(key, "latin1"));
-    this.#journal.block(names);
-    this.#journal.u32(timeoutMs);
+  /** Opens the session in the four words of `key` from `at` on. Returns its slot. */
+  openSession(key: Uint32Array, at: number, names: Buffer, timeoutMs: number, answeredBelow: number): number {
+    this.ended.delete(key, at);
+    const slot = this.sessions.open(key, at, names, timeoutMs, this.logMs + timeoutMs, answeredBelow);
+    this.#journal.three(Change.sessionOpened, slot, timeoutMs);
+    this.#journal.words(key, at, SESSION_WORDS);
     this.#journal.u64(answeredBelow);
+    this.#journal.block(names);
     return slot;
   }
 
@@ -106,8 +110,7 @@ export class State {
     const deadline = this.logMs + this.sessions.timeoutMs(session);
     if (deadline === this.sessions.deadline(session)) return;
     this.sessions.setDeadline(session, deadline);
-    this.#entry(Change.sessionTouched, session);
-    this.#journal.u64(deadline);
+    this.#entry(Change.sessionTouched, session, deadline);
   }
 
   /** The client has the answers below this number: their stored results go. */
@@ -115,69 +118,59 @@ export class State {
     if (request <= this.sessions.answeredBelow(session)) return;
     this.sessions.setAnsweredBelow(session, request);
     this.results.dropBelow(session, request);
-    this.#entry(Change.answeredBelow, session);
-    this.#journal.u64(request);
+    this.#entry(Change.answeredBelow, session, request);
   }
 
-  /** Keeps a copy of the 128 bytes at `offset`, without their blob fields, and the blob itself. */
-  storeResult(session: number, request: number, records: Buffer, offset: number, text: Buffer | null): void {
-    this.results.store(session, request, records, offset, text);
-    this.#entry(Change.resultStored, session);
-    this.#journal.copy(records, offset, offset + ResultField.blobOffset);
-    this.#journal.copy(records, offset + ResultField.blobLength + 4, offset + RESULT_BYTES);
-    this.#journal.block(text ?? noText);
+  /** Keeps a copy of the record at word `at` without its blob fields, and its blob; the record names its request. */
+  storeResult(session: number, words: Uint32Array, at: number, text: Buffer | null): void {
+    this.results.store(session, words, at, text);
+    this.#journal.u32(Change.resultStored);
+    this.#journal.u32(session);
+    this.#record(words, at, text);
   }
 
-  /** A session that its client closed: its last result stays for a repeat. */
-  closeSession(session: number, request: number, record: Buffer): void {
-    const key = this.sessions.key(session);
-    this.#entry(Change.sessionClosed, session);
-    this.#journal.u64(request);
-    this.#journal.raw(record);
+  /** A session that its client closed: its last result, the record at word `at`, stays for a repeat. */
+  closeSession(session: number, words: Uint32Array, at: number): void {
+    this.#journal.u32(Change.sessionClosed);
+    this.#journal.u32(session);
+    this.#record(words, at, null);
     this.#dropSession(session);
-    this.ended.add(key, { request, record, text: noText });
+    this.ended.add(words, at, null);
   }
 
   timeOutSession(session: number): void {
-    this.#entry(Change.sessionTimedOut, session);
+    this.#journal.u32(Change.sessionTimedOut);
+    this.#journal.u32(session);
     this.#dropSession(session);
   }
 
   /** An opening that was refused for good: there is no session that could keep the result. */
-  refuseOpen(key: string, request: number, record: Buffer, text: Buffer): void {
-    this.#journal.u8(Change.openRefused);
-    this.#journal.u64(request);
-    this.#journal.raw(record);
-    this.#journal.block(text);
-    this.ended.add(key, { request, record, text });
+  refuseOpen(words: Uint32Array, at: number, text: Buffer | null): void {
+    this.#journal.u32(Change.openRefused);
+    this.#record(words, at, text);
+    this.ended.add(words, at, text);
   }
 
   /** Returns the handle's slot. */
   grant(session: number, pool: Pool, seats: number, mode: number): number {
     const slot = this.handles.grant(session, pool.id, seats, mode);
     this.container.take(pool, seats);
-    this.#entry(Change.granted, session);
-    this.#journal.u64(this.handles.handle(slot));
-    this.#journal.u32(pool.key.firmCode);
-    this.#journal.u32(pool.key.productCode);
-    this.#journal.u32(pool.key.tmrId);
-    this.#journal.u32(pool.key.actId);
-    this.#journal.u32(seats);
-    this.#journal.u8(mode);
+    this.#entry(Change.granted, session, this.handles.handle(slot));
+    this.#journal.three(pool.key.firmCode, pool.key.productCode, pool.key.tmrId);
+    this.#journal.three(pool.key.actId, seats, mode);
     return slot;
   }
 
   /** Gives a handle's seats back. */
   release(slot: number): void {
-    this.#journal.u8(Change.released);
+    this.#journal.u32(Change.released);
     this.#journal.u64(this.handles.handle(slot));
     this.#giveBack(slot);
   }
 
   acceptStatement(upstream: UpstreamNumber, statement: Statement): void {
     this.container.state(upstream, statement);
-    this.#entry(Change.stated, upstream);
-    this.#journal.u64(statement.version);
+    this.#entry(Change.stated, upstream, statement.version);
     this.#journal.raw(statement.digest);
   }
 
@@ -194,8 +187,18 @@ export class State {
     this.handles.release(slot);
   }
 
-  #entry(change: number, slot: number): void {
-    this.#journal.u8(change);
+  /** An entry about a slot, with a 64-bit integer. */
+  #entry(change: number, slot: number, value: number): void {
+    this.#journal.u32(change);
     this.#journal.u32(slot);
+    this.#journal.u64(value);
+  }
+
+  /** A record as it is kept: where its blob lay is not part of it. */
+  #record(words: Uint32Array, at: number, text: Buffer | null): void {
+    const after = ResultWord.blobLength + 1;
+    this.#journal.words(words, at, ResultWord.blobOffset);
+    this.#journal.words(words, at + after, RECORD_WORDS - after);
+    this.#journal.block(text ?? noText);
   }
 }

@@ -66,7 +66,10 @@ export function termsBytes(terms: Terms): Buffer {
   return Buffer.from(canonicalJson(terms));
 }
 
+/** A join key as numbers. */
+export type JoinKey = Pick<Terms, "firmCode" | "productCode" | "tmrId" | "actId">;
+
 /** Order of join keys (firmCode, productCode, tmrId, actId): negative, zero or positive. */
-export function compareKeys(a: Terms, b: Terms): number {
+export function compareKeys(a: JoinKey, b: JoinKey): number {
   return a.firmCode - b.firmCode || a.productCode - b.productCode || a.tmrId - b.tmrId || a.actId - b.actId;
 }

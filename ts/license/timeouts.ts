@@ -4,12 +4,18 @@
  * heap is not part of the state: equal deadlines are ordered by slot, so nothing that it returns depends on it.
  */
 export class TimeoutQueue {
+  /** the present deadline of a slot */
+  readonly #deadlineOf: (slot: number) => number;
   /** slots in heap order */
   readonly #heap: number[] = [];
   /** per slot: its deadline as it was when last looked at */
   readonly #key: number[] = [];
   /** per slot: its index in the heap */
   readonly #index: number[] = [];
+
+  constructor(deadlineOf: (slot: number) => number) {
+    this.#deadlineOf = deadlineOf;
+  }
 
   add(slot: number, deadline: number): void {
     this.#key[slot] = deadline;
@@ -25,12 +31,12 @@ export class TimeoutQueue {
     this.#down(this.#index[last] as number, last);
   }
 
-  /** The slot with the earliest deadline, of several the lowest, or -1. `deadlines` are the current ones, per slot. */
-  first(deadlines: Float64Array): number {
+  /** The slot with the earliest deadline, of several the lowest, or -1. */
+  first(): number {
     for (;;) {
       const slot = this.#heap[0];
       if (slot === undefined) return -1;
-      const deadline = deadlines[slot] as number;
+      const deadline = this.#deadlineOf(slot);
       if (this.#key[slot] === deadline) return slot;
       this.#key[slot] = deadline;
       this.#down(0, slot);

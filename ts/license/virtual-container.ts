@@ -6,18 +6,18 @@
 import { MERGED_ENTRY_BYTES, MergedField } from "../wire/merge.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import type { ContainerNumber, LicensePorts } from "./genesis.js";
+import { readSlots, writeSlots } from "./slot-list.js";
 import type { Statement } from "./statement.js";
-import type { Terms } from "./terms.js";
+import type { JoinKey, Terms } from "./terms.js";
+import { malformed, type WordReader } from "./word-reader.js";
+import type { WordWriter } from "./word-writer.js";
 
 export type UpstreamNumber = 1 | 2 | 3;
 const upstreamNumbers: readonly UpstreamNumber[] = [1, 2, 3];
 
-/** A join key as numbers. */
-export type JoinKey = Pick<Terms, "firmCode" | "productCode" | "tmrId" | "actId">;
-
 /** Seats taken of one join key. */
 export interface Pool {
-  /** index for {@link VirtualContainer.pool}; not part of the state, a restored machine may number otherwise */
+  /** index for {@link VirtualContainer.pool} */
   readonly id: number;
   readonly key: JoinKey;
   /** seats taken, over all handles; above the quantity only after the quantity was lowered */
@@ -59,25 +59,32 @@ export function freeSeats(item: Item): number {
 }
 
 const noItems: readonly Item[] = [];
+/** More than three statements and all handles can have: a bound for what a snapshot claims. */
+const MAX_POOLS = 2 ** 20;
+
+function nameOf({ firmCode, productCode, tmrId, actId }: JoinKey): string {
+  return `${firmCode}:${productCode}:${tmrId}:${actId}`;
+}
+
 const ALL_UPSTREAMS = 7;
 
 export class VirtualContainer {
   readonly number: ContainerNumber;
   /** `mask-serial` */
   readonly name: string;
-  readonly #merge: LicensePorts["mergeContainers"];
+  readonly #mergeContainers: LicensePorts["mergeContainers"];
   readonly #rules: ProtocolRules;
   readonly #statements: [Statement | null, Statement | null, Statement | null] = [null, null, null];
   readonly #poolByKey = new Map<string, Pool>();
   readonly #pools: (Pool | undefined)[] = [];
-  readonly #freePoolIds: number[] = [];
+  #freePoolIds: number[] = [];
   #items: readonly Item[] = noItems;
   #byFirm = new Map<number, Map<number, Item[]>>();
 
   constructor(number: ContainerNumber, merge: LicensePorts["mergeContainers"], rules: ProtocolRules) {
     this.number = number;
     this.name = `${number.mask}-${number.serial}`;
-    this.#merge = merge;
+    this.#mergeContainers = merge;
     this.#rules = rules;
   }
 
@@ -88,7 +95,8 @@ export class VirtualContainer {
   /** Replaces what `upstream` states and merges anew. */
   state(upstream: UpstreamNumber, statement: Statement): void {
     this.#statements[upstream - 1] = statement;
-    this.#remerge();
+    this.#merge();
+    this.#dropEmptyPools();
   }
 
   /** All items, ascending by join key. */
@@ -107,17 +115,15 @@ export class VirtualContainer {
     return pool;
   }
 
-  /** The pool of a join key, made when there is none: for restoring handles whose item is gone. */
-  poolOf(key: JoinKey): Pool {
-    const name = `${key.firmCode}:${key.productCode}:${key.tmrId}:${key.actId}`;
-    let pool = this.#poolByKey.get(name);
-    if (pool === undefined) {
-      const { firmCode, productCode, tmrId, actId } = key;
-      const id = this.#freePoolIds.pop() ?? this.#pools.length;
-      pool = { id, key: { firmCode, productCode, tmrId, actId }, used: 0, handles: 0, item: null };
-      this.#pools[id] = pool;
-      this.#poolByKey.set(name, pool);
-    }
+  /** The pool of a join key, made when there is none. */
+  #poolOf(key: JoinKey): Pool {
+    return this.#poolByKey.get(nameOf(key)) ?? this.#addPool(this.#freePoolIds.pop() ?? this.#pools.length, key);
+  }
+
+  #addPool(id: number, { firmCode, productCode, tmrId, actId }: JoinKey): Pool {
+    const pool = { id, key: { firmCode, productCode, tmrId, actId }, used: 0, handles: 0, item: null };
+    this.#pools[id] = pool;
+    this.#poolByKey.set(nameOf(pool.key), pool);
     return pool;
   }
 
@@ -131,9 +137,53 @@ export class VirtualContainer {
     pool.handles -= 1;
   }
 
-  #remerge(): void {
+  /** The ids of the pools with their keys; what is taken of them is told by the handles. */
+  writePools(out: WordWriter): void {
+    out.u32(this.#pools.length);
+    writeSlots(this.#freePoolIds, out);
+    for (const pool of this.#pools) {
+      if (pool === undefined) continue;
+      out.u32(pool.key.firmCode);
+      out.three(pool.key.productCode, pool.key.tmrId, pool.key.actId);
+    }
+  }
+
+  /** Reads into a container without pools. {@link restore} comes next, once {@link take} was told every handle. */
+  readPools(input: WordReader): void {
+    const count = input.u32();
+    if (count > MAX_POOLS) throw malformed(`${count} pools`);
+    const { slots, marks } = readSlots(input, count);
+    this.#freePoolIds = slots;
+    for (let id = 0; id < count; id++) {
+      if (marks[id] === 1) {
+        this.#pools[id] = undefined;
+        continue;
+      }
+      const key = { firmCode: input.u32(), productCode: input.u32(), tmrId: input.u32(), actId: input.u32() };
+      if (this.#poolByKey.has(nameOf(key))) throw malformed("two pools have one key");
+      this.#addPool(id, key);
+    }
+  }
+
+  /** True when a handle may be of this pool. */
+  hasPool(id: number): boolean {
+    return this.#pools[id] !== undefined;
+  }
+
+  /** Sets the three statements of a snapshot, whose pools must have been there when it was made. */
+  restore(statements: readonly [Statement | null, Statement | null, Statement | null]): void {
+    const free = this.#freePoolIds.length;
+    const pools = this.#pools.length;
+    statements.forEach((statement, i) => {
+      this.#statements[i as 0 | 1 | 2] = statement;
+    });
+    this.#merge();
+    if (this.#freePoolIds.length !== free || this.#pools.length !== pools) throw malformed("a pool is missing");
+  }
+
+  #merge(): void {
     const [a, b, c] = this.#statements;
-    const merged = this.#merge(a?.entries ?? null, b?.entries ?? null, c?.entries ?? null);
+    const merged = this.#mergeContainers(a?.entries ?? null, b?.entries ?? null, c?.entries ?? null);
     for (const pool of this.#poolByKey.values()) pool.item = null;
     const items: Item[] = [];
     const next = [0, 0, 0];
@@ -150,19 +200,19 @@ export class VirtualContainer {
         if ((holders & (1 << i)) !== 0) terms ??= own;
       }
       if (terms === undefined || countOf(holders) < 2) continue;
-      const pool = this.poolOf(terms);
+      const pool = this.#poolOf(terms);
       pool.item = { terms, holders, odd: merged[at + MergedField.odd] as number, pool };
       items.push(pool.item);
     }
     this.#items = items;
-    this.#dropEmptyPools();
     this.#index();
   }
 
   #dropEmptyPools(): void {
-    for (const [name, pool] of this.#poolByKey) {
-      if (pool.item !== null || pool.handles > 0) continue;
-      this.#poolByKey.delete(name);
+    // In the order of their ids: which of them is used again first is part of the state.
+    for (const pool of this.#pools) {
+      if (pool === undefined || pool.item !== null || pool.handles > 0) continue;
+      this.#poolByKey.delete(nameOf(pool.key));
       this.#pools[pool.id] = undefined;
       this.#freePoolIds.push(pool.id);
     }
