@@ -19,7 +19,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY, digest BLOB NOT NULL, batch BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS snapshot (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    position INTEGER NOT NULL, digest BLOB NOT NULL, seal BLOB NOT NULL, bytes BLOB NOT NULL);
+    position INTEGER NOT NULL, digest BLOB NOT NULL, seal BLOB NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS snapshot_part (
+    snapshot INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (snapshot, n));
 `;
 
 function codeOf(error: unknown): string {

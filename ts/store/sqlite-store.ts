@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { TmrError } from "../errors.js";
 import { type Connection, openDatabase, reading } from "./database.js";
 import { MarkFile } from "./mark-file.js";
+import { SnapshotSteps } from "./snapshot-steps.js";
+import { type DigestRow, type MetaRow, metaSeal, type Statements, snapshotSeal, statementsOf } from "./sqlite-rows.js";
 import {
   checkCut,
   checkEntries,
@@ -35,91 +37,12 @@ export function storeFiles(file: string): readonly string[] {
   return [`${file}-wal`, file, `${file}.mark`];
 }
 
-interface MetaRow {
-  upstream: number;
-  genesis: Buffer;
-  promised: number;
-  log_epoch: number;
-  incarnation: Buffer;
-  blank: number;
-  members: Buffer;
-  stamp: Buffer;
-  statement_version: number;
-  statement_digest: Buffer | null;
-  seal: Buffer;
-}
-interface DigestRow {
-  position: number;
-  digest: Buffer;
-}
-interface SnapshotRow extends DigestRow {
-  seal: Buffer;
-  bytes: Buffer;
+function chained(previous: Uint8Array, batch: Uint8Array): Buffer {
+  return createHash("sha256").update(previous).update(batch).digest();
 }
 
-function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-}
-
-function snapshotSeal(position: number, digest: Uint8Array, bytes: Uint8Array): Buffer {
-  return sha256(Buffer.from(`tmr store snapshot/1 ${position}\n`), digest, bytes);
-}
-
-function metaSeal(row: Omit<MetaRow, "seal">): Buffer {
-  const hex = (bytes: Uint8Array | null) => (bytes === null ? "" : Buffer.from(bytes).toString("hex"));
-  return createHash("sha256")
-    .update(
-      JSON.stringify([
-        "tmr store meta/1",
-        row.upstream,
-        hex(row.genesis),
-        row.promised,
-        row.log_epoch,
-        hex(row.incarnation),
-        row.blank,
-        hex(row.members),
-        hex(row.stamp),
-        row.statement_version,
-        hex(row.statement_digest),
-      ]),
-    )
-    .digest();
-}
-
-function statementsOf(db: Connection) {
-  return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    commits: db.prepare<[], { n: number }>("SELECT n FROM commits"),
-    count: db.prepare("INSERT INTO commits VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1"),
-    meta: db.prepare<[], MetaRow>("SELECT * FROM meta"),
-    putMeta: db.prepare<[Omit<MetaRow, "id">]>(
-      `INSERT OR REPLACE INTO meta VALUES (1, @upstream, @genesis, @promised, @log_epoch, @incarnation, @blank, @members,
-       @stamp, @statement_version, @statement_digest, @seal)`,
-    ),
-    base: db.prepare<[], DigestRow>("SELECT position, digest FROM base"),
-    putBase: db.prepare<[number, Uint8Array]>("INSERT OR REPLACE INTO base VALUES (1, ?, ?)"),
-    extent: db.prepare<[], { first: number | null; last: number | null; n: number }>(
-      "SELECT min(position) AS first, max(position) AS last, count(*) AS n FROM log",
-    ),
-    digestAt: db.prepare<[number], DigestRow>("SELECT position, digest FROM log WHERE position = ?"),
-    insert: db.prepare<[number, Uint8Array, Uint8Array]>("INSERT INTO log VALUES (?, ?, ?)"),
-    after: db.prepare<[number], DigestRow & { batch: Buffer }>(
-      "SELECT position, digest, batch FROM log WHERE position > ? ORDER BY position",
-    ),
-    dropAfter: db.prepare<[number]>("DELETE FROM log WHERE position > ?"),
-    dropUpTo: db.prepare<[number]>("DELETE FROM log WHERE position <= ?"),
-    snapshot: db.prepare<[], SnapshotRow>("SELECT position, digest, seal, bytes FROM snapshot"),
-    snapshotInfo: db.prepare<[], DigestRow & { size: number }>(
-      "SELECT position, digest, length(bytes) AS size FROM snapshot",
-    ),
-    putSnapshot: db.prepare<[number, Uint8Array, Uint8Array, Uint8Array]>(
-      "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)",
-    ),
-  };
+function infoOf({ position, digest, bytes }: StoredSnapshot) {
+  return { position, digest: Buffer.from(digest), byteLength: bytes.length };
 }
 
 /** {@link ReplicaStore} on SQLite. */
@@ -127,7 +50,8 @@ export class SqliteStore implements ReplicaStore {
   readonly #file: string;
   readonly #owner: StoreOwner;
   readonly #db: Connection;
-  readonly #sql: ReturnType<typeof statementsOf>;
+  readonly #sql: Statements;
+  readonly #steps: SnapshotSteps;
   readonly #mark: MarkFile;
   #meta: ReplicaMeta;
   /** writes but for appends */
@@ -147,6 +71,7 @@ export class SqliteStore implements ReplicaStore {
     this.#db = openDatabase(options.file, options.durable ?? true);
     try {
       this.#sql = reading(options.file, () => statementsOf(this.#db));
+      this.#steps = new SnapshotSteps(this.#sql);
       this.#mark = new MarkFile(`${options.file}.mark`);
       this.#base = { position: 0, digest: Buffer.from(options.genesisDigest) };
       this.#last = this.#base;
@@ -192,10 +117,20 @@ export class SqliteStore implements ReplicaStore {
     checkEntries(this, entries);
     const last = entries.at(-1);
     if (last === undefined) return;
+    let snapshot: StoredSnapshot | null = null;
+    let base = this.#base;
     this.#transaction("append", last.position, () => {
-      for (const { position, batch, digest } of entries) this.#sql.insert.run(position, digest, batch);
+      let bytes = 0;
+      for (const { position, batch, digest } of entries) {
+        this.#sql.insert.run(position, digest, batch);
+        bytes += batch.length;
+      }
+      snapshot = this.#steps.step(bytes);
+      base = this.#dropped(this.#steps.dropUpTo(this.#base.position, entries.length));
     });
     this.#last = { position: last.position, digest: Buffer.from(last.digest) };
+    this.#base = base;
+    if (snapshot !== null) this.#snapshot = infoOf(snapshot);
   }
 
   read(after: number, maxBytes: number): Buffer[] {
@@ -211,7 +146,7 @@ export class SqliteStore implements ReplicaStore {
       for (const row of this.#sql.after.iterate(after)) {
         bytes += row.batch.length;
         if (bytes > maxBytes && batches.length > 0) return batches;
-        if (row.position !== expected || !sha256(previous as Uint8Array, row.batch).equals(row.digest)) {
+        if (row.position !== expected || !chained(previous as Uint8Array, row.batch).equals(row.digest)) {
           throw new StoreDamageError(`${this.#file}: the batch at position ${expected} is missing or altered`);
         }
         batches.push(row.batch);
@@ -229,6 +164,7 @@ export class SqliteStore implements ReplicaStore {
     checkCut(this, position);
     const digest = this.digestAt(position);
     if (digest === null) throw new StoreDamageError(`${this.#file}: the batch at position ${position} is missing`);
+    this.#steps.forget(position);
     this.#write("cut", position, () => this.#sql.dropAfter.run(position));
     this.#last = { position, digest: Buffer.from(digest) };
   }
@@ -238,10 +174,12 @@ export class SqliteStore implements ReplicaStore {
     return reading(this.#file, () => {
       const row = this.#sql.snapshot.get();
       if (row === undefined) return null;
-      if (!snapshotSeal(row.position, row.digest, row.bytes).equals(row.seal)) {
-        throw new StoreDamageError(`${this.#file}: the snapshot at position ${row.position} is altered`);
+      const { position, digest, seal, size, parts } = row;
+      const bytes = Buffer.concat(this.#sql.parts.all(position, parts).map((part) => part.bytes));
+      if (bytes.length !== size || !snapshotSeal(position, digest).update(bytes).digest().equals(seal)) {
+        throw new StoreDamageError(`${this.#file}: the snapshot at position ${position} is altered`);
       }
-      return { position: row.position, digest: row.digest, bytes: row.bytes };
+      return { position, digest, bytes };
     });
   }
 
@@ -252,26 +190,31 @@ export class SqliteStore implements ReplicaStore {
 
   writeSnapshot(position: number, digest: Uint8Array, bytes: Uint8Array, keepAfter: number): void {
     checkSnapshot(this, position, keepAfter);
-    const drop = keepAfter > this.#base.position;
-    const base = drop ? { position: keepAfter, digest: Buffer.from(this.digestAt(keepAfter) ?? digest) } : this.#base;
+    const snapshot: StoredSnapshot = { position, digest: Buffer.from(digest), bytes };
+    if (!this.#steps.isSmall(bytes, keepAfter - this.#base.position)) {
+      this.#steps.stage(snapshot, keepAfter);
+      return;
+    }
+    let base = this.#base;
     this.#write("snapshot", this.lastPosition, () => {
-      this.#sql.putSnapshot.run(position, digest, snapshotSeal(position, digest, bytes), bytes);
-      this.#sql.putBase.run(base.position, base.digest);
-      if (drop) this.#sql.dropUpTo.run(keepAfter);
+      this.#steps.writeAll(snapshot);
+      base = this.#dropped(keepAfter);
     });
     this.#base = base;
-    this.#snapshot = { position, digest: Buffer.from(digest), byteLength: bytes.length };
+    this.#snapshot = infoOf(snapshot);
   }
 
   installSnapshot(position: number, digest: Uint8Array, bytes: Uint8Array): void {
+    const snapshot: StoredSnapshot = { position, digest: Buffer.from(digest), bytes };
     this.#write("install", position, () => {
+      this.#steps.forget(0);
       this.#sql.dropAfter.run(-1);
       this.#sql.putBase.run(position, digest);
-      this.#sql.putSnapshot.run(position, digest, snapshotSeal(position, digest, bytes), bytes);
+      this.#steps.writeAll(snapshot);
     });
     this.#base = { position, digest: Buffer.from(digest) };
     this.#last = this.#base;
-    this.#snapshot = { position, digest: this.#base.digest, byteLength: bytes.length };
+    this.#snapshot = infoOf(snapshot);
   }
 
   close(): void {
@@ -283,6 +226,16 @@ export class SqliteStore implements ReplicaStore {
 
   #check(): void {
     if (this.#closed) throw new TmrError("ERR_TMR_CLOSED", `${this.#file} is closed`);
+  }
+
+  /** Drops batches up to `position` inside a transaction. Returns where the log begins then. */
+  #dropped(position: number): DigestRow {
+    if (position <= this.#base.position) return this.#base;
+    const row = this.#sql.digestAt.get(position);
+    if (row === undefined) throw new StoreDamageError(`${this.#file}: the batch at position ${position} is missing`);
+    this.#sql.dropUpTo.run(position);
+    this.#sql.putBase.run(position, row.digest);
+    return row;
   }
 
   /** A write that the database counts; the log ends at `position` after it. */
@@ -306,6 +259,7 @@ export class SqliteStore implements ReplicaStore {
     } catch (cause) {
       if (this.#db.inTransaction) this.#sql.rollback.run();
       this.close();
+      if (cause instanceof StoreDamageError) throw cause;
       throw new TmrError("ERR_TMR_STORE_WRITE", `${this.#file}: ${operation} failed: ${String(cause)}`, { cause });
     }
   }
@@ -367,10 +321,8 @@ export class SqliteStore implements ReplicaStore {
   #loadExtent(): void {
     this.#base = this.#sql.base.get() ?? this.#base;
     this.#last = this.#base;
-    const info = this.#sql.snapshotInfo.get();
-    if (info !== undefined) {
-      this.#snapshot = { position: info.position, digest: info.digest, byteLength: info.size };
-    }
+    const row = this.#sql.snapshot.get();
+    if (row !== undefined) this.#snapshot = { position: row.position, digest: row.digest, byteLength: row.size };
     const { first, last, n } = this.#sql.extent.get() ?? { first: null, last: null, n: 0 };
     const lastRow = last === null ? undefined : this.#sql.digestAt.get(last);
     if (lastRow !== undefined) this.#last = lastRow;

@@ -61,7 +61,11 @@ export interface ReplicaStore {
   snapshot(): StoredSnapshot | null;
   /** Position and size of the snapshot without reading it. */
   snapshotInfo(): { readonly position: number; readonly byteLength: number } | null;
-  /** Replaces the snapshot by one at or before lastPosition, and drops batches up to `keepAfter` (<= position). */
+  /**
+   * Replaces the snapshot by one at or before lastPosition, and drops batches up to `keepAfter` (<= position). A large one
+   * may be written in parts, and many batches be dropped in parts, each along with an append: until it is whole the
+   * snapshot before counts. `bytes` must not change.
+   */
   writeSnapshot(position: number, digest: Uint8Array, bytes: Uint8Array, keepAfter: number): void;
   /** Replaces log and snapshot whole: afterwards lastPosition = position and no batch is here. */
   installSnapshot(position: number, digest: Uint8Array, bytes: Uint8Array): void;
