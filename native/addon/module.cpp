@@ -1,4 +1,5 @@
 // Loading into one environment: the per-environment data, then every part in turn.
+#include <bit>
 #include <new>
 
 #include "addon/parts.hpp"
@@ -7,6 +8,9 @@
 namespace tmr::addon {
 
 namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "the TypeScript side reads records as words of the machine, which must be those of the wire");
 
 /// To add a part: declare it in parts.hpp, list it here.
 constexpr RegisterPart parts[] = {

@@ -1,5 +1,5 @@
 /** What the license state machine is given in production: node:crypto and the engine's merge. */
-import { createHash, verify } from "node:crypto";
+import { hash, randomInt, verify } from "node:crypto";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
 import type { Engine } from "../engine/types.js";
 import type { Genesis, LicensePorts } from "../license/genesis.js";
@@ -9,10 +9,11 @@ import type { LicenseStates } from "./license-state.js";
 /** Ports for {@link LicenseMachine}. */
 export function licensePorts(engine: Pick<Engine, "mergeContainers">): LicensePorts {
   return {
-    sha256: (bytes) => createHash("sha256").update(bytes).digest(),
+    sha256: (bytes) => hash("sha256", bytes, "buffer"),
     mergeContainers: (a, b, c) => engine.mergeContainers(a, b, c),
     verifyEd25519: (publicKey, message, signature) =>
       verify(null, message, ed25519PublicKeyObject(publicKey), signature),
+    indexSeed: randomInt(2 ** 32),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { TmrError } from "../errors.js";
 import type { ReplicaStore, StoredSnapshot } from "../store/store.js";
-import { BATCH_HEADER_BYTES, BatchField, isWellFormedBatch, previousDigest } from "../wire/batch.js";
+import { BATCH_HEADER_BYTES, BatchField, DIGEST_BYTES, isWellFormedBatch, previousDigest } from "../wire/batch.js";
 import { asBuffer, getU64 } from "../wire/bytes.js";
 import { voteOf } from "../wire/vote.js";
 import type { LicenseState, LicenseStates } from "./license-state.js";
@@ -27,6 +27,8 @@ export const snapshotPolicy: SnapshotPolicy = Object.freeze({
   keepBatches: 1000,
 });
 const READ_BYTES = 4 * 1024 * 1024;
+/** Room for a batch of the most records and a little text. */
+const CHAINED_BYTES = 160 * 1024;
 
 export interface ReplicaLogOptions {
   readonly upstream: UpstreamNumber;
@@ -51,6 +53,8 @@ export class ReplicaLog {
   readonly #upstream: UpstreamNumber;
   readonly #snapshots: SnapshotPolicy;
   readonly #ring = new VoteRing();
+  /** Where a batch is put behind the digest before it: once for all batches but very large ones. */
+  readonly #chained = Buffer.allocUnsafeSlow(CHAINED_BYTES);
   #state: LicenseState;
   #batchesSince = 0;
   #bytesSince = 0;
@@ -110,7 +114,11 @@ export class ReplicaLog {
 
   /** digest(n) of a batch, from the digest(n-1) that it carries. */
   chainDigest(batch: Buffer): Uint8Array {
-    return this.#sha256(Buffer.concat([previousDigest(batch), batch]));
+    const length = DIGEST_BYTES + batch.length;
+    const bytes = length <= this.#chained.length ? this.#chained : Buffer.allocUnsafe(length);
+    previousDigest(batch).copy(bytes);
+    batch.copy(bytes, DIGEST_BYTES);
+    return this.#sha256(bytes.subarray(0, length));
   }
 
   /**

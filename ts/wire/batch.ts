@@ -3,7 +3,7 @@
  * a 256-byte header, `count` request records of 128 bytes, then the blob area.
  */
 import { asBuffer, getU64, isSafeU64, isZero, putU64 } from "./bytes.js";
-import { isWellFormedRequest, REQUEST_BYTES } from "./request.js";
+import { areWellFormedRequests, REQUEST_BYTES } from "./request.js";
 
 export const BATCH_HEADER_BYTES = 256;
 /** "TMRB" read as a little-endian u32 */
@@ -115,8 +115,7 @@ export function isWellFormedBatch(batch: Buffer): boolean {
     return false;
   }
   for (const offset of [8, 16, 24, 32, 112, 120, 128, 136]) if (!isSafeU64(batch, offset)) return false;
-  for (let i = 0; i < count; i++) if (!isWellFormedRequest(batch, recordOffset(i), blobBytes)) return false;
-  return true;
+  return areWellFormedRequests(batch, BATCH_HEADER_BYTES, count, blobBytes);
 }
 
 /** Writes a header; `previous` and `mac` may be left zero by a test. For production batches native code does this. */

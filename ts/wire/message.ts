@@ -57,10 +57,19 @@ export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
 /** Allocates a message and fills its header; the caller writes the body from {@link MESSAGE_HEADER_BYTES} on. */
 export function newMessage(type: MessageType, bodyBytes: number, count = 0, blobBytes = 0): Buffer {
-  const message = Buffer.alloc(MESSAGE_HEADER_BYTES + bodyBytes);
+  return withHeader(Buffer.alloc(MESSAGE_HEADER_BYTES + bodyBytes), type, count, blobBytes);
+}
+
+/** {@link newMessage} whose body is anything until the caller has written every byte of it. */
+export function newMessageToFill(type: MessageType, bodyBytes: number, count: number, blobBytes: number): Buffer {
+  return withHeader(Buffer.allocUnsafe(MESSAGE_HEADER_BYTES + bodyBytes), type, count, blobBytes);
+}
+
+function withHeader(message: Buffer, type: MessageType, count: number, blobBytes: number): Buffer {
   message[MessageField.type] = type;
   message[MessageField.version] = MESSAGE_VERSION;
-  message.writeUInt32LE(bodyBytes, MessageField.bodyBytes);
+  message.writeUInt16LE(0, MessageField.reserved);
+  message.writeUInt32LE(message.length - MESSAGE_HEADER_BYTES, MessageField.bodyBytes);
   message.writeUInt32LE(count, MessageField.count);
   message.writeUInt32LE(blobBytes, MessageField.blobBytes);
   return message;

@@ -114,6 +114,43 @@ export function isWellFormedRequest(bytes: Buffer, offset: number, blobBytes: nu
   );
 }
 
+const RECORD_WORDS = REQUEST_BYTES / 4;
+/** Words of a record whose upper bits must be zero: the upper halves of its 64-bit integers. */
+const UPPER = {
+  request: RequestField.request / 4 + 1,
+  answeredBelow: RequestField.answeredBelow / 4 + 1,
+  handle: RequestField.handle / 4 + 1,
+  durationMs: RequestField.durationMs / 4 + 1,
+  mark: RequestField.mark / 4 + 1,
+} as const;
+const RESERVED = RequestField.reserved / 4;
+const TAIL = RequestField.tail / 4;
+const BLOB_OFFSET = RequestField.blobOffset / 4;
+const BLOB_LENGTH = RequestField.blobLength / 4;
+
+/** {@link isWellFormedRequest} of `count` records from `offset` on, at a fraction of the cost: by words, not by fields. */
+export function areWellFormedRequests(bytes: Buffer, offset: number, count: number, blobBytes: number): boolean {
+  const records = bytes.subarray(offset, offset + count * REQUEST_BYTES);
+  // Words can be read where they are aligned; elsewhere only from a copy.
+  const aligned = records.byteOffset % 4 === 0 ? records : Uint8Array.from(records);
+  const words = new Uint32Array(aligned.buffer, aligned.byteOffset, count * RECORD_WORDS);
+  for (let at = 0; at < words.length; at += RECORD_WORDS) {
+    const upper =
+      (words[at + UPPER.request] as number) |
+      (words[at + UPPER.answeredBelow] as number) |
+      (words[at + UPPER.handle] as number) |
+      (words[at + UPPER.durationMs] as number) |
+      (words[at + UPPER.mark] as number);
+    let zero = ((words[at] as number) >>> 16) | (words[at + RESERVED] as number);
+    for (let i = TAIL; i < RECORD_WORDS; i++) zero |= words[at + i] as number;
+    const blobOffset = words[at + BLOB_OFFSET] as number;
+    const blobLength = words[at + BLOB_LENGTH] as number;
+    const blobFits = blobLength === 0 ? blobOffset === 0 : blobOffset + blobLength <= blobBytes;
+    if (upper >>> 21 !== 0 || zero !== 0 || !blobFits) return false;
+  }
+  return true;
+}
+
 /** The request number of the record at `offset`. */
 export function requestNumber(bytes: Buffer, offset: number): number {
   return getU64(bytes, offset + RequestField.request);

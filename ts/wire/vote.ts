@@ -4,7 +4,7 @@
  * results (the upstream no longer keeps them).
  */
 import { putU64 } from "./bytes.js";
-import { MESSAGE_HEADER_BYTES, MessageType, newMessage } from "./message.js";
+import { MESSAGE_HEADER_BYTES, MessageType, newMessageToFill } from "./message.js";
 
 export const VOTE_HEADER_BYTES = 128;
 
@@ -41,7 +41,7 @@ export interface VoteHeader {
 /** Builds a vote message. `records` and `blobs` are what the license state machine returned, or empty. */
 export function voteOf(header: VoteHeader, records: Uint8Array, blobs: Uint8Array): Buffer {
   const bodyBytes = VOTE_HEADER_BYTES + records.length + blobs.length;
-  const message = newMessage(MessageType.vote, bodyBytes, records.length / 128, blobs.length);
+  const message = newMessageToFill(MessageType.vote, bodyBytes, records.length / 128, blobs.length);
   const at = MESSAGE_HEADER_BYTES;
   putU64(message, at + VoteField.epoch, header.epoch);
   putU64(message, at + VoteField.position, header.position);
@@ -50,6 +50,7 @@ export function voteOf(header: VoteHeader, records: Uint8Array, blobs: Uint8Arra
   message.set(header.stateDigest, at + VoteField.stateDigest);
   putU64(message, at + VoteField.clockMs, header.clockMs);
   message[at + VoteField.upstream] = header.upstream;
+  message.fill(0, at + VoteField.tail, at + VOTE_HEADER_BYTES);
   message.set(records, at + VOTE_HEADER_BYTES);
   message.set(blobs, at + VOTE_HEADER_BYTES + records.length);
   return message;
