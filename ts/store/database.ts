@@ -52,8 +52,19 @@ export function reading<T>(file: string, read: () => T): T {
   }
 }
 
-/** Opens or creates the file, mode 0600, for this process alone; with `durable` each commit is on the disk when it returns. */
-export function openDatabase(file: string, durable: boolean): Connection {
+/** Pages of the write-ahead log after which it is copied into the database, which takes some milliseconds. */
+const CHECKPOINT_PAGES = 1000;
+/**
+ * Three upstreams write the same pages. Were they to copy them at the same commits, no two of them would answer in the
+ * meantime; so each does it after another number of pages.
+ */
+const CHECKPOINT_STAGGER = 130;
+
+/**
+ * Opens or creates the file, mode 0600, for this process alone; with `durable` each commit is on the disk when it
+ * returns. `upstream`: 1, 2 or 3.
+ */
+export function openDatabase(file: string, upstream: number, durable: boolean): Connection {
   try {
     closeSync(openSync(file, "a", 0o600));
     const folder = openSync(dirname(file), "r");
@@ -69,6 +80,7 @@ export function openDatabase(file: string, durable: boolean): Connection {
       database.pragma("locking_mode = EXCLUSIVE");
       database.pragma("journal_mode = WAL");
       database.pragma(`synchronous = ${durable ? "FULL" : "OFF"}`);
+      database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES + CHECKPOINT_STAGGER * (upstream - 2)}`);
       database.pragma("journal_size_limit = 67108864");
       database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
       return database;

@@ -68,7 +68,7 @@ export class SqliteStore implements ReplicaStore {
   constructor(options: SqliteStoreOptions) {
     this.#file = options.file;
     this.#owner = { upstream: options.upstream, genesisDigest: Uint8Array.from(options.genesisDigest) };
-    this.#db = openDatabase(options.file, options.durable ?? true);
+    this.#db = openDatabase(options.file, options.upstream, options.durable ?? true);
     try {
       this.#sql = reading(options.file, () => statementsOf(this.#db));
       this.#steps = new SnapshotSteps(this.#sql);

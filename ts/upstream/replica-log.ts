@@ -234,8 +234,10 @@ export class ReplicaLog {
     this.#ring.reset(this.#state.position, this.#state.stateDigest);
     this.#pending = null;
     this.#checkpoint = null;
-    this.#batchesSince = 0;
-    this.#bytesSince = 0;
+    // Making a snapshot takes a moment. The other two are to answer meanwhile, so each begins to count elsewhere.
+    const part = (this.#upstream - 1) / 3;
+    this.#batchesSince = Math.floor(part * this.#snapshots.everyBatches);
+    this.#bytesSince = Math.floor(part * this.#snapshots.everyBytes);
   }
 
   #restored(bytes: Uint8Array): LicenseState | null {
