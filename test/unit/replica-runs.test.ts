@@ -62,8 +62,8 @@ describe("replica: appends that wait together (rules 4, 5)", () => {
       encodeLink({ type: "ping", epoch: 1 }),
       encodeLink({ type: "ping", epoch: 0 }),
       encodeLink({ type: "probe", epoch: 1, position: 2 }),
-      encodeLink({ type: "prepare", epoch: 1 }),
-      encodeLink({ type: "prepare", epoch: 2 }),
+      encodeLink({ type: "prepare", epoch: 1, ask: 1 }),
+      encodeLink({ type: "prepare", epoch: 2, ask: 1 }),
       Buffer.from("no message"),
     ];
     // Mostly the next batch, so that runs come about; else anything at all.
