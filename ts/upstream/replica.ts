@@ -8,7 +8,7 @@ import { type ReplicaMeta, type ReplicaStore, StoreDamageError } from "../store/
 import { batchOfAppend } from "../wire/append.js";
 import { BatchField } from "../wire/batch.js";
 import { asBuffer, getU64 } from "../wire/bytes.js";
-import { decodeLink, encodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
+import { decodeLink, encodeLink, epochOf, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
 import { AppendRun } from "./append-run.js";
@@ -414,8 +414,4 @@ export class Replica {
     this.#counters.unexpected++;
     return null;
   }
-}
-
-function epochOf(message: LinkMessage): number {
-  return "epoch" in message ? message.epoch : 0;
 }

@@ -234,3 +234,8 @@ export function decodeLink(bytes: Uint8Array): LinkMessage | null {
   for (const name of Object.keys(layout)) fields[name] = reader.field(layout[name] as FieldKind);
   return reader.bad || reader.at !== message.length ? null : (fields as LinkMessage);
 }
+
+/** The epoch that a control message carries; 0 when it carries none. */
+export function epochOf(message: LinkMessage): number {
+  return "epoch" in message ? message.epoch : 0;
+}
