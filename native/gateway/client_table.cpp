@@ -164,8 +164,7 @@ void ClientTable::list(std::uint32_t slot) noexcept {
 
 void ClientTable::drop_output(Slot& slot) noexcept {
   slot.head = 0;
-  slot.output.clear();
-  if (slot.output.capacity() > kept_output_bytes) slot.output.shrink_to_fit();
+  clear_and_keep(slot.output, kept_output_bytes);
 }
 
 }  // namespace tmr

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/block.hpp"
 #include "base/bytes.hpp"
 
 namespace tmr {
@@ -53,7 +54,7 @@ class ClientTable {
     bool listed = false;
     bool closing_untold = false;
     /// Records, each followed by its blob; what is before `head` has been taken.
-    std::vector<std::uint8_t> output;
+    ByteVector output;
     std::size_t head = 0;
   };
 
