@@ -22,14 +22,7 @@ export interface Load {
 }
 
 /** The stages of a request in the program, which callgrind knows as functions. */
-export const stages = [
-  "stage_intake",
-  "stage_order",
-  "stage_fan_out",
-  "stage_vote",
-  "stage_dirty",
-  "stage_answer",
-] as const;
+export const stages = ["stage_intake", "stage_order", "stage_fan_out", "stage_vote", "stage_answer"] as const;
 export type Stage = (typeof stages)[number];
 
 /**

@@ -65,11 +65,32 @@ napi_value client_bytes(napi_env env, napi_callback_info info) noexcept {
 }
 
 napi_value take_client_output(napi_env env, napi_callback_info info) noexcept {
-  const Call<1> call(env, info);
+  const Call<2> call(env, info);
+  Gateway* gateway = gateway_of(env, call.self);
+  MutableBytes slab;
+  std::span<std::uint32_t> numbers;
+  if (gateway == nullptr || !read_bytes(env, call[0], "slab", slab) || !read_numbers(env, call[1], "writes", numbers)) {
+    return nullptr;
+  }
+  if (slab.size() < Gateway::least_slab_bytes || slab.size() > UINT32_MAX) {
+    return throw_misuse(env, Misuse::argument, "slab must have at least %zu bytes", Gateway::least_slab_bytes);
+  }
+  static_assert(sizeof(Gateway::ClientWrite) == 3 * sizeof(std::uint32_t));
+  const std::span<Gateway::ClientWrite> writes{reinterpret_cast<Gateway::ClientWrite*>(numbers.data()),
+                                               numbers.size() / 3};
+  return make_number(env, static_cast<double>(gateway->take_client_output(slab, writes)));
+}
+
+napi_value hold_client(napi_env env, napi_callback_info info) noexcept {
+  const Call<2> call(env, info);
   Gateway* gateway = gateway_of(env, call.self);
   std::uint32_t client = 0;
-  if (gateway == nullptr || !read_client(env, call[0], client)) return nullptr;
-  return make_buffer_or_null(env, gateway->take_client_output(client));
+  bool held = false;
+  if (gateway == nullptr || !read_client(env, call[0], client) || !read_boolean(env, call[1], "held", held)) {
+    return nullptr;
+  }
+  gateway->orderer().clients().hold(client, held);
+  return make_undefined(env);
 }
 
 napi_value set_upstream(napi_env env, napi_callback_info info) noexcept {
@@ -143,6 +164,7 @@ bool register_gateway(napi_env env, napi_value exports) noexcept {
                                               method("removeClient", remove_client),
                                               method("clientBytes", client_bytes),
                                               method("takeClientOutput", take_client_output),
+                                              method("holdClient", hold_client),
                                               method("setUpstream", set_upstream),
                                               method("clearUpstream", clear_upstream),
                                               method("upstreamBytes", upstream_bytes),

@@ -298,17 +298,8 @@ napi_value client_closed(Orderer& orderer, const Call<4>& call) noexcept {
 }
 
 napi_value dirty_clients(Orderer& orderer, const Call<4>& call) noexcept {
-  bool is_typed_array = false;
-  napi_typedarray_type type = napi_int8_array;
-  std::size_t length = 0;
-  void* data = nullptr;
-  napi_is_typedarray(call.env, call[0], &is_typed_array);
-  if (!is_typed_array ||
-      napi_get_typedarray_info(call.env, call[0], &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint32_array) {
-    return throw_misuse(call.env, Misuse::argument, "out must be a Uint32Array");
-  }
-  const std::span<std::uint32_t> out{static_cast<std::uint32_t*>(data), data == nullptr ? 0 : length};
+  std::span<std::uint32_t> out;
+  if (!read_numbers(call.env, call[0], "out", out)) return nullptr;
   return make_number(call.env, static_cast<double>(orderer.clients().dirty(out)));
 }
 

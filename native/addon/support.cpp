@@ -43,19 +43,32 @@ napi_value throw_misuse(napi_env env, Misuse misuse, const char* format, ...) no
   return nullptr;
 }
 
-bool read_bytes(napi_env env, napi_value value, const char* what, MutableBytes& out) noexcept {
-  bool is_typed_array = false;
+namespace {
+/// The elements of a typed array of this type, or false without throwing.
+template <class Element>
+bool view_array(napi_env env, napi_value value, napi_typedarray_type wanted, std::span<Element>& out) noexcept {
   napi_typedarray_type type = napi_int8_array;
-  std::size_t size = 0;
+  std::size_t length = 0;
   void* data = nullptr;
-  if (value != nullptr) napi_is_typedarray(env, value, &is_typed_array);
-  if (!is_typed_array || napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint8_array) {
-    throw_misuse(env, Misuse::argument, "%s must be a Uint8Array", what);
-    return false;
-  }
-  out = size == 0 ? MutableBytes{} : MutableBytes{static_cast<std::uint8_t*>(data), size};
+  // It fails for what is no typed array, undefined included.
+  if (value == nullptr) return false;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
+  if (type != wanted) return false;
+  out = length == 0 ? std::span<Element>{} : std::span<Element>{static_cast<Element*>(data), length};
   return true;
+}
+}  // namespace
+
+bool read_bytes(napi_env env, napi_value value, const char* what, MutableBytes& out) noexcept {
+  if (view_array(env, value, napi_uint8_array, out)) return true;
+  throw_misuse(env, Misuse::argument, "%s must be a Uint8Array", what);
+  return false;
+}
+
+bool read_numbers(napi_env env, napi_value value, const char* what, std::span<std::uint32_t>& out) noexcept {
+  if (view_array(env, value, napi_uint32_array, out)) return true;
+  throw_misuse(env, Misuse::argument, "%s must be a Uint32Array", what);
+  return false;
 }
 
 bool read_bytes(napi_env env, napi_value value, const char* what, Bytes& out) noexcept {

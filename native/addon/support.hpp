@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "base/bytes.hpp"
 #include "base/status.hpp"
@@ -19,6 +20,8 @@ enum class ClassId : std::uint8_t { handshake, session, orderer, gateway, count 
 /// What one environment (main thread or worker) owns. Environments share nothing.
 struct Environment {
   napi_ref constructors[static_cast<std::size_t>(ClassId::count)] = {};
+  /// By class, the wrapped object that a method was last called on.
+  void* last_seen[static_cast<std::size_t>(ClassId::count)] = {};
   /// True while native code itself calls a constructor; JavaScript may not.
   bool constructing = false;
   /// Received bytes are decrypted here, so that the caller's buffer stays as it was.
@@ -52,6 +55,8 @@ struct Call {
 // Bytes stay valid while the caller runs no JavaScript.
 bool read_bytes(napi_env env, napi_value value, const char* what, MutableBytes& out) noexcept;
 bool read_bytes(napi_env env, napi_value value, const char* what, Bytes& out) noexcept;
+/// A Uint32Array, to be filled.
+bool read_numbers(napi_env env, napi_value value, const char* what, std::span<std::uint32_t>& out) noexcept;
 bool read_bytes_of(napi_env env, napi_value value, const char* what, std::size_t size, Bytes& out) noexcept;
 /// An integer between `least` and `most`, both at most 2^53 - 1.
 bool read_integer(napi_env env, napi_value value, const char* what, std::uint64_t least, std::uint64_t most,

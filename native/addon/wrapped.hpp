@@ -40,13 +40,15 @@ class Wrapped {
     return object;
   }
 
-  /// The native object behind `value`, or nullptr without throwing.
+  /// The native object behind `value`, or nullptr without throwing. Looking up a tag costs more than most calls do, so the
+  /// last one of its class that was seen is known by its address: as long as it lives nothing else can be there.
   static T* find(napi_env env, napi_value value) noexcept {
     bool tagged = false;
     void* native = nullptr;
-    if (!is_object(env, value)) return nullptr;
+    if (value == nullptr || napi_unwrap(env, value, &native) != napi_ok || native == nullptr) return nullptr;
+    if (native == last_seen(env)) return static_cast<T*>(native);
     if (napi_check_object_type_tag(env, value, &T::tag, &tagged) != napi_ok || !tagged) return nullptr;
-    if (napi_unwrap(env, value, &native) != napi_ok) return nullptr;
+    last_seen(env) = native;
     return static_cast<T*>(native);
   }
 
@@ -62,6 +64,10 @@ class Wrapped {
     return Environment::of(env)->constructors[static_cast<std::size_t>(T::class_id)];
   }
 
+  static void*& last_seen(napi_env env) noexcept {
+    return Environment::of(env)->last_seen[static_cast<std::size_t>(T::class_id)];
+  }
+
   static napi_value construct(napi_env env, napi_callback_info info) noexcept {
     if (!Environment::of(env)->constructing) {
       return throw_misuse(env, Misuse::argument, "%s cannot be constructed, only made by the engine", T::class_name);
@@ -70,7 +76,13 @@ class Wrapped {
     return Call<0>(env, info).self;
   }
 
-  static void finalize(napi_env, void* native, void*) noexcept { delete static_cast<T*>(native); }
+  static void finalize(napi_env env, void* native, void*) noexcept {
+    if (Environment* environment = Environment::of(env); environment != nullptr) {
+      void*& last = environment->last_seen[static_cast<std::size_t>(T::class_id)];
+      if (last == native) last = nullptr;
+    }
+    delete static_cast<T*>(native);
+  }
 };
 
 }  // namespace tmr::addon

@@ -1,7 +1,6 @@
 #include "base/buffer.hpp"
 
 #include <algorithm>
-#include <new>
 
 namespace tmr {
 
@@ -14,13 +13,14 @@ Status BoundedBuffer::extend(std::size_t count, MutableBytes& room) noexcept {
   const std::size_t needed = size_ + count;
   if (needed > capacity_) {
     const std::size_t wanted = std::min(limit_, std::max({needed, 2 * capacity_, first_capacity}));
-    std::unique_ptr<std::uint8_t[]> larger(new (std::nothrow) std::uint8_t[wanted]);
+    std::uint8_t* larger = static_cast<std::uint8_t*>(allocate_block(wanted));
     if (larger == nullptr) return Status::no_room;
-    copy({larger.get(), wanted}, bytes());
-    memory_ = std::move(larger);
+    copy({larger, wanted}, bytes());
+    free_block(memory_, capacity_);
+    memory_ = larger;
     capacity_ = wanted;
   }
-  room = {memory_.get() + size_, count};
+  room = {memory_ + size_, count};
   size_ = needed;
   return Status::ok;
 }
@@ -35,7 +35,8 @@ Status BoundedBuffer::append(Bytes bytes) noexcept {
 void BoundedBuffer::clear(std::size_t keep) noexcept {
   size_ = 0;
   if (capacity_ > keep) {
-    memory_.reset();
+    free_block(memory_, capacity_);
+    memory_ = nullptr;
     capacity_ = 0;
   }
 }

@@ -3,8 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-
+#include "base/block.hpp"
 #include "base/bytes.hpp"
 #include "base/status.hpp"
 
@@ -15,7 +14,7 @@ namespace tmr {
 class BoundedBuffer {
  public:
   explicit BoundedBuffer(std::size_t limit) noexcept : limit_(limit) {}
-  ~BoundedBuffer() = default;
+  ~BoundedBuffer() { free_block(memory_, capacity_); }
   BoundedBuffer(const BoundedBuffer&) = delete;
   BoundedBuffer& operator=(const BoundedBuffer&) = delete;
   BoundedBuffer(BoundedBuffer&&) = delete;
@@ -32,15 +31,15 @@ class BoundedBuffer {
   /// Forgets the content and gives back memory above `keep` bytes.
   void clear(std::size_t keep = 4096) noexcept;
 
-  MutableBytes bytes() noexcept { return {memory_.get(), size_}; }
-  Bytes bytes() const noexcept { return {memory_.get(), size_}; }
+  MutableBytes bytes() noexcept { return {memory_, size_}; }
+  Bytes bytes() const noexcept { return {memory_, size_}; }
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   std::size_t limit() const noexcept { return limit_; }
   std::size_t capacity() const noexcept { return capacity_; }
 
  private:
-  std::unique_ptr<std::uint8_t[]> memory_;
+  std::uint8_t* memory_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   const std::size_t limit_;

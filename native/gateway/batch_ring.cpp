@@ -3,8 +3,9 @@
 namespace tmr {
 
 namespace {
-/// A ballot's memory above this is given back when the ballot is dropped.
+/// Memory above this is given back when a ballot is dropped or a batch makes room for another.
 constexpr std::size_t kept_ballot_bytes = 256 * 1024;
+constexpr std::size_t kept_batch_bytes = 128 * 1024;
 }  // namespace
 
 void StoredBallot::store(Bytes bytes, const VoteView& view, bool is_foreign) {
@@ -26,15 +27,14 @@ void StoredBallot::clear() noexcept {
   present = false;
   foreign = false;
   vote = VoteView{};
-  message.clear();
-  if (message.capacity() > kept_ballot_bytes) message.shrink_to_fit();
+  clear_and_keep(message, kept_ballot_bytes);
 }
 
 void BatchSlot::clear() noexcept {
   position = 0;
-  bytes.clear();
+  forget_bytes();
   routes.clear();
-  for (StoredBallot& ballot : ballots) ballot.clear();
+  let_ballots_go();
   split_reported = false;
   carried = false;
   memory = Memory::nothing;
@@ -42,10 +42,19 @@ void BatchSlot::clear() noexcept {
   compared = 0;
 }
 
+void BatchSlot::forget_bytes() noexcept { clear_and_keep(bytes, kept_batch_bytes); }
+
+void BatchSlot::let_ballots_go() noexcept {
+  for (StoredBallot& ballot : ballots) ballot.clear();
+  ballots = {};
+}
+
 BatchSlot& BatchRing::claim(std::uint64_t position) noexcept {
   BatchSlot& slot = slots_[position % slots_.size()];
   slot.clear();
   slot.position = position;
+  slot.ballots = ballots_[position % ballots_.size()];
+  assert(!slot.ballots[0].present && !slot.ballots[1].present && !slot.ballots[2].present);
   return slot;
 }
 

@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "base/block.hpp"
 #include "base/hasher.hpp"
 #include "vote/vote.hpp"
 #include "wire/records.hpp"
@@ -18,7 +20,7 @@ inline constexpr std::uint32_t route_to_proposer = UINT32_MAX - 1;
 
 /// A vote that was received: its own copy of the bytes.
 struct StoredBallot {
-  std::vector<std::uint8_t> message;
+  ByteVector message;
   VoteView vote;
   bool present = false;
   /// About another batch at this position.
@@ -42,10 +44,11 @@ enum class Memory : std::uint8_t {
 struct BatchSlot {
   /// Zero: empty.
   std::uint64_t position = 0;
-  std::vector<std::uint8_t> bytes;
+  ByteVector bytes;
   Digest digest{};
   std::vector<std::uint32_t> routes;
-  std::array<StoredBallot, 3> ballots;
+  /// Of upstreams 1, 2, 3 while the batch is under way and shortly after, then none.
+  std::span<StoredBallot> ballots;
   bool split_reported = false;
 
   // Once it is carried:
@@ -64,12 +67,18 @@ struct BatchSlot {
   }
   Bytes blobs() const noexcept { return Bytes(bytes).subspan(BATCH_HEADER_BYTES + count() * REQUEST_BYTES); }
   void clear() noexcept;
+  /// Nobody is fed with it any more; votes on it may still come.
+  void forget_bytes() noexcept;
+  /// Nothing is compared with its ballots any more.
+  void let_ballots_go() noexcept;
 };
 
-/// Slots for consecutive positions; a new batch takes the place of the oldest.
+/// Slots for consecutive positions; a new batch takes the place of the oldest. Ballots are large and needed only for the
+/// newest positions, so these have a shorter ring of their own.
 class BatchRing {
  public:
-  explicit BatchRing(std::uint32_t slots) : slots_(slots) {}
+  /// The newest `with_ballots` positions have ballots.
+  BatchRing(std::uint32_t slots, std::uint32_t with_ballots) : slots_(slots), ballots_(with_ballots) {}
 
   /// The batch at this position, or null when it is not here (any more).
   BatchSlot* find(std::uint64_t position) noexcept {
@@ -79,13 +88,14 @@ class BatchRing {
   const BatchSlot* find(std::uint64_t position) const noexcept {
     return const_cast<BatchRing*>(this)->find(position);
   }
-  /// An empty slot for a new position.
+  /// An empty slot for a new position. The ballots of the position that had its ballots before were let go.
   BatchSlot& claim(std::uint64_t position) noexcept;
   void clear() noexcept;
   std::uint64_t size() const noexcept { return slots_.size(); }
 
  private:
   std::vector<BatchSlot> slots_;
+  std::vector<std::array<StoredBallot, 3>> ballots_;
 };
 
 /// Digest of all results of a vote as they are compared: records without their blob offsets, and blobs.

@@ -44,6 +44,7 @@ void ClientTable::remove(std::uint32_t client) noexcept {
   drop_output(slot);
   slot.taken = false;
   slot.closed = false;
+  slot.held = false;
   slot.closing_untold = false;
   slot.generation = (slot.generation + 1) & generation_mask_;
   free_[(free_head_ + free_count_) % free_.size()] = number;
@@ -146,13 +147,32 @@ std::size_t ClientTable::dirty(std::span<std::uint32_t> out) noexcept {
     dirty_count_--;
     Slot& slot = slots_[number];
     slot.listed = false;
-    // The answers may have been taken already, or the client may have left.
-    if (slot.taken && (slot.head < slot.output.size() || slot.closing_untold)) {
+    // The answers may have been taken already, or the client may have left or be held.
+    if (slot.taken && ((slot.head < slot.output.size() && !slot.held) || slot.closing_untold)) {
       slot.closing_untold = false;
       out[count++] = number_of(number);
     }
   }
   return count;
+}
+
+std::size_t ClientTable::next_packet_bytes(std::uint32_t client) const noexcept {
+  const std::uint32_t number = slot_of(client);
+  if (number == none) return 0;
+  const std::size_t waiting = slots_[number].output.size() - slots_[number].head;
+  return waiting == 0 ? 0 : std::min(MESSAGE_HEADER_BYTES + waiting, MAX_PACKET_BYTES);
+}
+
+void ClientTable::hold(std::uint32_t client, bool held) noexcept {
+  const std::uint32_t number = slot_of(client);
+  if (number == none) return;
+  slots_[number].held = held;
+  if (!held) list(number);
+}
+
+void ClientTable::name_again(std::uint32_t client) noexcept {
+  const std::uint32_t number = slot_of(client);
+  if (number != none) list(number);
 }
 
 void ClientTable::list(std::uint32_t slot) noexcept {
@@ -164,8 +184,7 @@ void ClientTable::list(std::uint32_t slot) noexcept {
 
 void ClientTable::drop_output(Slot& slot) noexcept {
   slot.head = 0;
-  slot.output.clear();
-  if (slot.output.capacity() > kept_output_bytes) slot.output.shrink_to_fit();
+  clear_and_keep(slot.output, kept_output_bytes);
 }
 
 }  // namespace tmr

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/block.hpp"
 #include "base/bytes.hpp"
 
 namespace tmr {
@@ -39,8 +40,14 @@ class ClientTable {
   bool queue(std::uint32_t client, const std::uint8_t* record, Bytes blob);
   /// One results packet with as many answers as fit, or nothing. Valid until the next call.
   Bytes take_packet(std::uint32_t client);
+  /// What the next packet has at most; zero: nothing waits.
+  std::size_t next_packet_bytes(std::uint32_t client) const noexcept;
+  /// While a client is held its answers wait and it is not named by dirty() for them.
+  void hold(std::uint32_t client, bool held) noexcept;
   /// The clients that got an answer or were closed since they were last named here; how many were written to `out`.
   std::size_t dirty(std::span<std::uint32_t> out) noexcept;
+  /// To be named by the next dirty() too: it was not served.
+  void name_again(std::uint32_t client) noexcept;
 
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
 
@@ -49,11 +56,12 @@ class ClientTable {
     std::uint32_t generation = 0;
     bool taken = false;
     bool closed = false;
+    bool held = false;
     /// Its number stands in the ring of dirty slots.
     bool listed = false;
     bool closing_untold = false;
     /// Records, each followed by its blob; what is before `head` has been taken.
-    std::vector<std::uint8_t> output;
+    ByteVector output;
     std::size_t head = 0;
   };
 

@@ -75,15 +75,38 @@ Intake Gateway::client_bytes(std::uint32_t client, MutableBytes chunk) {
   return intake_of(status, sink.intake);
 }
 
-Bytes Gateway::take_client_output(std::uint32_t client) {
-  output_.clear(kept_output_bytes);
-  const Bytes packet = orderer_.take_client_message(client);
-  if (packet.empty()) return {};
-  if (sessions_[orderer_.clients().slot_of(client)]->seal(packet, output_) != Status::ok) {
-    orderer_.clients().close(client);
-    return {};
+std::size_t Gateway::take_client_output(MutableBytes slab, std::span<ClientWrite> writes) {
+  assert(slab.size() >= least_slab_bytes);
+  ClientTable& clients = orderer_.clients();
+  std::size_t at = 0;
+  std::size_t count = 0;
+  std::uint32_t client = ClientTable::none;
+  while (count < writes.size() && clients.dirty({&client, 1}) > 0) {
+    const std::size_t size = seal_packets(client, slab.subspan(at));
+    if (size == 0 && !clients.is_closed(client)) {
+      clients.name_again(client);
+      break;
+    }
+    writes[count++] = {client, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(size)};
+    at += size;
   }
-  return output_.bytes();
+  return count;
+}
+
+std::size_t Gateway::seal_packets(std::uint32_t client, MutableBytes room) {
+  ClientTable& clients = orderer_.clients();
+  std::size_t used = 0;
+  for (;;) {
+    const std::size_t most = clients.next_packet_bytes(client);
+    if (most == 0 || Session::sealed_size(most) > room.size() - used) return used;
+    const Bytes packet = clients.take_packet(client);
+    const std::size_t size = Session::sealed_size(packet.size());
+    if (sessions_[clients.slot_of(client)]->seal(Parts(&packet, 1), room.subspan(used, size)) != Status::ok) {
+      clients.close(client);
+      return used;
+    }
+    used += size;
+  }
 }
 
 void Gateway::set_upstream(int upstream, std::unique_ptr<Session> session) {

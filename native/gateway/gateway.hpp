@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "gateway/orderer.hpp"
@@ -31,8 +32,16 @@ class Gateway {
   void remove_client(std::uint32_t client);
   /// The chunk is decrypted in place.
   Intake client_bytes(std::uint32_t client, MutableBytes chunk);
-  /// Sealed frames of one results packet, or nothing. Valid until the next call.
-  Bytes take_client_output(std::uint32_t client);
+  /// One write to a client's socket: a part of the slab; empty when the client was closed.
+  struct ClientWrite {
+    std::uint32_t client;
+    std::uint32_t offset;
+    std::uint32_t size;
+  };
+  /// Seals the packets of clients with output into the slab, those of one client behind one another, until either is
+  /// full; how many writes that makes. The slab takes at least one packet.
+  std::size_t take_client_output(MutableBytes slab, std::span<ClientWrite> writes);
+  static constexpr std::size_t least_slab_bytes = Session::sealed_size(MAX_PACKET_BYTES);
 
   /// A new link begins without anything of the old one: not streamed to, nothing queued either way.
   void set_upstream(int upstream, std::unique_ptr<Session> session);
@@ -67,6 +76,8 @@ class Gateway {
   Link& link(int upstream) noexcept { return links_[upstream - 1]; }
   /// Seals the next thing that is queued for the upstream. False: nothing was, or the session is spent.
   bool seal_next(int upstream);
+  /// Seals the client's packets as far as there is room; the bytes used.
+  std::size_t seal_packets(std::uint32_t client, MutableBytes room);
 
   Orderer orderer_;
   /// By client slot.

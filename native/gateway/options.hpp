@@ -44,6 +44,8 @@ inline constexpr std::uint32_t most_retained_batches = 1u << 16;
 inline constexpr std::size_t least_client_output_bytes = 1024;
 inline constexpr std::size_t most_client_output_bytes = std::size_t{1} << 30;
 
+/// Bytes of carried batches that are kept; beyond it the oldest go, however few there are.
+inline constexpr std::size_t most_retained_bytes = std::size_t{32} << 20;
 /// Records that the server itself proposed and that have not been reported yet.
 inline constexpr std::size_t max_proposals = 64;
 /// Requests that the TMR server answers itself and that wait to be taken.

@@ -14,7 +14,9 @@ Orderer::Orderer(const OrderingOptions& options, Hasher& hasher)
       queue_(options.limits.max_pending_requests +
                  options.limits.max_batches_in_flight * options.limits.max_requests_per_batch,
              options.limits.max_clients),
-      ring_(options.limits.max_batches_in_flight + options.limits.retained_batches) {
+      // A ballot is kept until as many batches were carried after it as may be under way.
+      ring_(options.limits.max_batches_in_flight + options.limits.retained_batches,
+            2 * options.limits.max_batches_in_flight) {
   assert(limits_.max_requests_per_batch >= 1 && limits_.max_requests_per_batch <= MAX_BATCH_RECORDS);
   assert(limits_.max_batch_blob_bytes <= MAX_BATCH_BLOB_BYTES && limits_.max_batches_in_flight >= 1);
   hkdf_sha256(hasher, options.twin_key, {}, text_bytes("tmr batch mac"), mac_key_.fill());
@@ -27,6 +29,8 @@ void Orderer::activate(std::uint64_t epoch, std::uint64_t position, Bytes digest
   active_ = true;
   epoch_ = epoch;
   activation_ = position_ = carried_ = supported_ = position;
+  first_kept_ = position + 1;
+  kept_bytes_ = 0;
   copy(position_digest_, digest);
   copy(carried_digest_, digest);
   copy(members_, members);
@@ -76,7 +80,7 @@ bool Orderer::stream(int upstream, std::uint64_t after) {
   if (!active_ || after < activation_ || after > position_) return false;
   // What is not carried yet is sent again even if the upstream has it: its votes may have been lost with its link.
   const std::uint64_t start = std::min(after, carried_);
-  if (start + 1 < first_retained()) return false;
+  if (start + 1 < first_kept_) return false;
   Link& link = links_[upstream - 1];
   link.cursor = start + 1;
   link.awaited_after = start;
@@ -94,14 +98,9 @@ void Orderer::unstream(int upstream) {
 void Orderer::resend(int upstream, std::uint64_t after) {
   if (!streams(upstream)) return;
   Link& link = links_[upstream - 1];
-  const std::uint64_t start = std::max(after + 1, first_retained());
+  const std::uint64_t start = std::max(after + 1, first_kept_);
   link.cursor = std::min(link.cursor, start);
   link.awaited_after = std::min(link.awaited_after, link.cursor - 1);
-}
-
-std::uint64_t Orderer::first_retained() const noexcept {
-  const std::uint64_t oldest = position_ >= ring_.size() ? position_ - ring_.size() + 1 : 1;
-  return std::max(oldest, activation_ + 1);
 }
 
 Bytes Orderer::batch_at(std::uint64_t position) const noexcept {

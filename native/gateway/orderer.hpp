@@ -118,13 +118,11 @@ class Orderer {
 
   static constexpr std::uint8_t bit_of(int upstream) noexcept { return static_cast<std::uint8_t>(1 << (upstream - 1)); }
   bool streams(int upstream) const noexcept { return (reached_ & bit_of(upstream)) != 0; }
-  /// Positions from here on are in memory.
-  std::uint64_t first_retained() const noexcept;
   void forget_ballots(int upstream) noexcept;
   void note_support(const BatchSlot& slot) noexcept;
   void return_to_pending(const BatchSlot& slot, std::size_t index);
 
-  void drop_laggards(std::uint64_t position);
+  void make_room();
   void fill_batch(BatchSlot& slot, std::uint32_t count, std::size_t blob_bytes, std::uint32_t proposals);
   void seal_batch(BatchSlot& slot, std::uint64_t log_ms, std::uint64_t calendar_ms, std::size_t blob_bytes);
 
@@ -172,6 +170,9 @@ class Orderer {
 
   std::uint64_t position_ = 0;
   Digest position_digest_{};
+  /// Batches from here on are in memory, and their bytes.
+  std::uint64_t first_kept_ = 1;
+  std::size_t kept_bytes_ = 0;
   std::uint64_t carried_ = 0;
   Digest carried_digest_{};
   /// The highest position that two upstreams support: everything below it is carried too.

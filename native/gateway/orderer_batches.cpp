@@ -27,7 +27,7 @@ bool Orderer::propose(Bytes record, Bytes blob) {
 std::uint32_t Orderer::next_batch(std::uint64_t log_ms, std::uint64_t calendar_ms) {
   if (!active_ || position_ - carried_ >= limits_.max_batches_in_flight) return 0;
   if (proposals_.empty() && queue_.empty()) return 0;
-  drop_laggards(position_ + 1);
+  make_room();
   if (!at_least_two(reached_)) return 0;
 
   // Proposals first, then client requests in the order in which they came; a batch is closed by the first that does
@@ -48,6 +48,7 @@ std::uint32_t Orderer::next_batch(std::uint64_t log_ms, std::uint64_t calendar_m
   BatchSlot& slot = ring_.claim(position_ + 1);
   fill_batch(slot, count, blob_bytes, proposals);
   seal_batch(slot, log_ms, calendar_ms, blob_bytes);
+  kept_bytes_ += slot.bytes.size();
   position_ = slot.position;
   position_digest_ = slot.digest;
   counters_.batches++;
@@ -56,11 +57,17 @@ std::uint32_t Orderer::next_batch(std::uint64_t log_ms, std::uint64_t calendar_m
 
 /// A new batch takes the place of the oldest. An upstream that has not even taken that one is not streamed to any more:
 /// it has to be brought up from another's log.
-void Orderer::drop_laggards(std::uint64_t position) {
-  if (position <= ring_.size()) return;
-  const std::uint64_t lost = position - ring_.size();
+void Orderer::make_room() {
+  const auto full = [&]() noexcept {
+    return position_ + 1 - first_kept_ >= ring_.size() || kept_bytes_ > most_retained_bytes;
+  };
+  for (; first_kept_ <= carried_ && full(); first_kept_++) {
+    BatchSlot& oldest = *ring_.find(first_kept_);
+    kept_bytes_ -= oldest.bytes.size();
+    oldest.forget_bytes();
+  }
   for (int upstream = 1; upstream <= 3; upstream++) {
-    if (streams(upstream) && links_[upstream - 1].cursor <= lost) unstream(upstream);
+    if (streams(upstream) && links_[upstream - 1].cursor < first_kept_) unstream(upstream);
   }
 }
 

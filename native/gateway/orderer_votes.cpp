@@ -172,11 +172,12 @@ void Orderer::remember(BatchSlot& slot, const VoteOutcome& outcome) {
 /// Replaces a kept ballot by its digest: an upstream that stays away for long costs 32 bytes per batch, not the batch.
 void Orderer::condense(std::uint64_t position) {
   BatchSlot* slot = ring_.find(position);
-  if (slot == nullptr || slot->memory != Memory::ballot) return;
-  StoredBallot& kept = slot->ballots[slot->kept_ballot];
-  slot->result_digest = digest_of_results(hasher_, kept.vote);
-  slot->memory = Memory::digest;
-  kept.clear();
+  if (slot == nullptr) return;
+  if (slot->memory == Memory::ballot) {
+    slot->result_digest = digest_of_results(hasher_, slot->ballots[slot->kept_ballot].vote);
+    slot->memory = Memory::digest;
+  }
+  slot->let_ballots_go();
 }
 
 /// A vote for a batch that two others carried already.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/block.hpp"
 #include "base/bytes.hpp"
 #include "base/slot_pool.hpp"
 #include "wire/records.hpp"
@@ -18,7 +19,8 @@ struct PendingRequest {
   std::uint32_t client = 0;
   std::uint32_t client_slot = 0;
 
-  void clear() noexcept { blob.clear(); }
+  // The names of a session fit; whoever sends more must not make every place in the queue that large for good.
+  void clear() noexcept { clear_and_keep(blob, 256); }
 
  private:
   friend class RequestQueue;

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/block.hpp"
 #include "base/buffer.hpp"
 #include "base/bytes.hpp"
 #include "base/slot_pool.hpp"
@@ -151,4 +152,23 @@ TEST("HKDF gives the values of RFC 5869, cases 1 and 3") {
   CHECK(hex(out) == "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
   hkdf_sha256(hasher, ikm, {}, {}, out);
   CHECK(hex(out) == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+}
+
+TEST("blocks of any size hold what was put in, and a vector of them gives a large one back") {
+  for (const std::size_t size : {std::size_t{1}, std::size_t{4096}, std::size_t{128 * 1024}, std::size_t{3'000'001}}) {
+    std::uint8_t* block = static_cast<std::uint8_t*>(allocate_block(size));
+    CHECK(block != nullptr);
+    block[0] = 1;
+    block[size - 1] = 2;
+    CHECK(block[size - 1] == 2);
+    free_block(block, size);
+  }
+  free_block(nullptr, 0);
+  ByteVector bytes(1'000'000, 7);
+  bytes.resize(2'000'000);
+  CHECK(bytes[999'999] == 7 && bytes[1'000'000] == 0);
+  clear_and_keep(bytes, 2'000'000);
+  CHECK(bytes.empty() && bytes.capacity() >= 2'000'000);
+  clear_and_keep(bytes, 4096);
+  CHECK(bytes.capacity() == 0);
 }

@@ -143,7 +143,7 @@ TEST("dirty clients are named once for their answers, all of them in portions") 
 }
 
 TEST("the ring of batches keeps the last ones and forgets the oldest for the newest") {
-  BatchRing ring(3);
+  BatchRing ring(3, 2);
   for (std::uint64_t position = 1; position <= 5; position++) ring.claim(position).routes.resize(position);
   CHECK(ring.find(2) == nullptr && ring.find(0) == nullptr && ring.find(6) == nullptr);
   for (std::uint64_t position = 3; position <= 5; position++) {
@@ -151,4 +151,16 @@ TEST("the ring of batches keeps the last ones and forgets the oldest for the new
   }
   ring.clear();
   CHECK(ring.find(5) == nullptr);
+}
+
+TEST("ballots belong to the newest positions only, and go on to the next once they were let go") {
+  BatchRing ring(4, 2);
+  BatchSlot& first = ring.claim(1);
+  first.ballots[0].present = true;
+  BatchSlot& second = ring.claim(2);
+  CHECK(second.ballots.data() != first.ballots.data() && !second.ballots[0].present);
+  StoredBallot* const freed = first.ballots.data();
+  first.let_ballots_go();
+  CHECK(first.ballots.empty());
+  CHECK(ring.claim(3).ballots.data() == freed && !freed->present);
 }

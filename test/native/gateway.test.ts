@@ -1,9 +1,10 @@
 /** A whole gateway with real sessions: clients on one side, three upstreams on the other, frames in between. */
 import assert from "node:assert/strict";
 import { type Gateway, Intake, type OrderingLimits, type Session } from "../../ts/engine/types.js";
-import { Status } from "../../ts/wire/kinds.js";
+import { Kind, Status } from "../../ts/wire/kinds.js";
 import { encodeLink } from "../../ts/wire/link.js";
 import { MessageField, MessageType } from "../../ts/wire/message.js";
+import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
 import { engine, present, sessionPair } from "../support/native-engine.js";
 import {
   type Asked,
@@ -75,6 +76,9 @@ class FarUpstream {
 class House {
   readonly gateway: Gateway;
   readonly far: readonly FarUpstream[];
+  readonly #slab = Buffer.alloc(128 * 1024);
+  /** What was taken for a client and not opened yet. */
+  readonly #taken = new Map<number, Buffer[]>();
   #logMs = 0;
 
   constructor(limits: Partial<OrderingLimits> = {}) {
@@ -99,14 +103,27 @@ class House {
     return this.gateway.nextBatch(++this.#logMs, 1);
   }
 
-  heard({ client, session }: { client: number; session: Session }): string[] {
-    const heard: string[] = [];
+  /** Takes everything that is to be written: client and length of each write, in order. */
+  take(): [number, number][] {
+    const writes = new Uint32Array(6);
+    const taken: [number, number][] = [];
     for (;;) {
-      const frames = this.gateway.takeClientOutput(client);
-      if (frames === null) return heard;
-      const packets = present(session.open(frames));
-      heard.push(...packets.flatMap(answersIn).map(({ request, statusName }) => `${request} ${statusName}`));
+      const count = this.gateway.takeClientOutput(this.#slab, writes);
+      if (count === 0) return taken;
+      for (let at = 0; at < 3 * count; at += 3) {
+        const [client = 0, offset = 0, length = 0] = writes.subarray(at, at + 3);
+        taken.push([client, length]);
+        const frames = Buffer.from(this.#slab.subarray(offset, offset + length));
+        this.#taken.set(client, [...(this.#taken.get(client) ?? []), frames]);
+      }
     }
+  }
+
+  heard({ client, session }: { client: number; session: Session }): string[] {
+    this.take();
+    const packets = present(session.open(Buffer.concat(this.#taken.get(client) ?? [])));
+    this.#taken.delete(client);
+    return packets.flatMap(answersIn).map(({ request, statusName }) => `${request} ${statusName}`);
   }
 }
 
@@ -124,8 +141,10 @@ describe("a gateway", () => {
     house.upstream(3).answer();
     assert.deepEqual(house.heard(one), []);
     house.upstream(1).answer();
-    const out = new Uint32Array(4);
-    assert.deepEqual([...out.subarray(0, house.gateway.dirtyClients(out))], [one.client, two.client]);
+    assert.deepEqual(
+      house.take().map(([client]) => client),
+      [one.client, two.client],
+    );
     assert.deepEqual(house.heard(one), ["1 ok", "2 ok"]);
     assert.deepEqual(house.heard(two), ["1 ok"]);
     house.upstream(2).answer();
@@ -192,6 +211,61 @@ describe("a gateway", () => {
     for (const message of large) assert.deepEqual(house.gateway.takeControl(2), message);
   });
 
+  it("writes more than the slab takes in several turns, each client's answers in their order", () => {
+    const house = new House();
+    const clients = [house.join(), house.join(), house.join()];
+    const record = Buffer.alloc(RESULT_BYTES);
+    const blob = Buffer.alloc(30_000, 7);
+    for (let request = 1; request <= 10; request++) {
+      writeResult(record, 0, { kind: Kind.items, status: Status.ok, request, session: Buffer.alloc(16, 1) });
+      for (const { client } of clients) house.gateway.answer(client, record, blob);
+    }
+    const numbers = Array.from({ length: 10 }, (_, i) => `${i + 1} ok`);
+    for (const client of clients) assert.deepEqual(house.heard(client), numbers);
+    assert.deepEqual(house.take(), []);
+  });
+
+  it("does not begin with a slab that may not take a packet", () => {
+    const house = new House();
+    assert.throws(() => house.gateway.takeClientOutput(Buffer.alloc(65_018), new Uint32Array(3)), {
+      code: "ERR_TMR_ARGUMENT",
+    });
+    assert.equal(house.gateway.takeClientOutput(Buffer.alloc(65_019), new Uint32Array(2)), 0);
+  });
+
+  it("keeps the answers of a client that is held, and gives them when it is not held any more", () => {
+    const house = new House();
+    const [held, other] = [house.join(), house.join()];
+    house.gateway.holdClient(held.client, true);
+    const record = Buffer.alloc(RESULT_BYTES);
+    const answer = (request: number): void => {
+      writeResult(record, 0, { kind: Kind.info, status: Status.ok, request, session: Buffer.alloc(16, 1) });
+      for (const { client } of [held, other]) house.gateway.answer(client, record, Buffer.alloc(0));
+    };
+    for (const request of [1, 2]) {
+      answer(request);
+      assert.deepEqual(house.heard(other), [`${request} ok`]);
+      assert.deepEqual(house.heard(held), []);
+    }
+    house.gateway.holdClient(held.client, false);
+    assert.deepEqual(house.heard(held), ["1 ok", "2 ok"]);
+    house.gateway.holdClient(held.client, true);
+    house.gateway.removeClient(held.client);
+    house.gateway.holdClient(held.client, true);
+    assert.deepEqual(house.take(), []);
+  });
+
+  it("closes a held client whose answers become too many, and says so", () => {
+    const house = new House({ maxClientOutputBytes: 1024 });
+    const { client } = house.join();
+    house.gateway.holdClient(client, true);
+    const record = Buffer.alloc(RESULT_BYTES);
+    writeResult(record, 0, { kind: Kind.info, status: Status.ok, request: 1, session: Buffer.alloc(16, 1) });
+    for (let i = 0; i < 9; i++) house.gateway.answer(client, record, Buffer.alloc(0));
+    assert.deepEqual(house.take(), [[client, 0]]);
+    assert.deepEqual(house.take(), []);
+  });
+
   it("closes a client whose bytes are not genuine, and serves the others", () => {
     const house = new House();
     const [bad, good] = [house.join(), house.join()];
@@ -200,7 +274,7 @@ describe("a gateway", () => {
     assert.equal(house.gateway.clientBytes(bad.client, frames), Intake.malformed);
     assert.equal(house.gateway.clientBytes(bad.client, sealed(bad.session, { request: 2 })), Intake.closed);
     assert.equal(house.gateway.clientClosed(bad.client), true);
-    assert.equal(house.gateway.takeClientOutput(bad.client), null);
+    assert.deepEqual(house.take(), [[bad.client, 0]]);
     assert.equal(house.gateway.clientBytes(good.client, sealed(good.session, { request: 1 })), Intake.ok);
     assert.equal(house.order(), 1);
   });

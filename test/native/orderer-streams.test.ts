@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { appendOf, batchOfAppend } from "../../ts/wire/append.js";
 import { readBatchHeader } from "../../ts/wire/batch.js";
 import { Kind, Status } from "../../ts/wire/kinds.js";
+import { REQUEST_BYTES, writeRequest } from "../../ts/wire/request.js";
 import { genesis, incarnationOf, markProof, members, Plant, requestsIn } from "../support/ordering-kit.js";
 
 function positionsOf(messages: readonly Buffer[]): number[] {
@@ -145,6 +146,36 @@ describe("retained batches", () => {
     assert.equal(readBatchHeader(plant.batch(4)).position, 4);
     assert.deepEqual(appendOf(plant.batch(4)).subarray(16), plant.batch(4));
   });
+
+  it("take 32 MiB at most, and an upstream that has not taken one that went is not streamed to", () => {
+    const plant = new Plant({ limits: { maxBatchBlobBytes: 4 * 1024 * 1024, retainedBatches: 100 } });
+    const record = Buffer.alloc(REQUEST_BYTES);
+    writeRequest(record, 0, { kind: Kind.statement, request: 0, session: Buffer.alloc(16), durationMs: 1 });
+    const statement = Buffer.alloc(3 * 1024 * 1024);
+    const propose = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        assert.ok(plant.orderer.propose(record, statement));
+        assert.equal(plant.order(), 1);
+        for (const upstream of [1, 2]) plant.answer(upstream);
+        assert.equal(plant.orderer.takeEvent()?.type, "proposed");
+      }
+    };
+    propose(1);
+    plant.answer(3);
+    propose(10);
+    assert.notEqual(plant.orderer.batchAt(1), null);
+    propose(1);
+    assert.equal(plant.orderer.batchAt(1), null);
+    assert.equal(plant.orderer.reached, 0b111);
+    propose(1);
+    assert.equal(plant.orderer.reached, 0b011);
+    assert.deepEqual(
+      [2, 3, 13].map((position) => plant.orderer.batchAt(position) !== null),
+      [false, true, true],
+    );
+    assert.equal(plant.orderer.stream(3, 1), false);
+    assert.equal(plant.orderer.stream(3, 2), true);
+  });
 });
 
 describe("the window of batches in flight", () => {
@@ -232,7 +263,7 @@ describe("the end of an epoch", () => {
 
   it("drops proposals, and takes none while there is no epoch", () => {
     const plant = new Plant();
-    const record = Buffer.alloc(128);
+    const record = Buffer.alloc(REQUEST_BYTES);
     record[0] = Kind.expire;
     assert.ok(plant.orderer.propose(record, Buffer.alloc(0)));
     plant.order();

@@ -49,7 +49,8 @@ const ordererCalls = {
 const gatewayCalls = {
   ...shared,
   clientBytes: [0, bytes],
-  takeClientOutput: [0],
+  takeClientOutput: [new Uint8Array(65_536), new Uint32Array(3)],
+  holdClient: [0, true],
   clearUpstream: [1],
   upstreamBytes: [1, bytes],
   takeControl: [1],
@@ -63,6 +64,7 @@ const notBytes = [undefined, null, 5, "text", {}, [1, 2], new ArrayBuffer(128), 
 function wrongInPlaceOf(name: string, right: unknown): readonly unknown[] {
   if (right instanceof Uint32Array) return [undefined, null, 5, new Uint8Array(4), new Float32Array(2), [0]];
   if (typeof right === "number") return notIntegers;
+  if (typeof right === "boolean") return [undefined, null, 0, 1, "true", {}];
   // A blob may be left out of a refusal.
   return name.startsWith("refuse") ? notBytes.slice(1) : notBytes;
 }

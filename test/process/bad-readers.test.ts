@@ -42,10 +42,10 @@ describe("a running system with peers that take and keep what they can", functio
 
     // The numbers are MiB that the process may grow by while 5 such peers ask one after another. An upstream makes 90 to
     // 180 MB of answers for them and grew by 6 to 32 MiB. A TMR server takes three votes with all of the answers, 540 MB,
-    // and grew by about 100 MiB: blocks of 1.6 MB per vote leave holes in the C library's heap. Each bound is at least
-    // twice what was seen and at most half of what keeping the bytes would take.
+    // and grew by 15 to 27 MiB. Each bound is at least twice what was seen and at most half of what keeping the bytes would
+    // take.
     const asking = [
-      ["lists at the client port", (): Port => plant.ports.client, Kind.items, 256],
+      ["lists at the client port", (): Port => plant.ports.client, Kind.items, 64],
       ["lists at the upstream's port", (): Port => plant.ports.upstream, Kind.items, 80],
       ["the status at the upstream's port", (): Port => plant.ports.upstream, Kind.status, 80],
     ] as const;

@@ -115,6 +115,8 @@ export class ServerNode extends Process {
       ordering: this.orderer,
       record: this.record,
       minTimeoutMs: this.world.plan.sessionTimeoutMs.min,
+      // So few that both happen: batches that wait for one another, and several under way.
+      fullBatch: 2,
       peerAddress: `tmr${1 - this.twin}`,
       rules: this.world.rules,
       verifyMac: (batch) => engine.verifyBatchMac(batch, TWIN_KEY),

@@ -14,7 +14,14 @@ import {
   packetOf,
 } from "../../ts/wire/message.js";
 import { REQUEST_BYTES, type Request, RequestField, requestNumber, writeRequest } from "../../ts/wire/request.js";
-import { RESULT_BYTES, type Result, ResultField, readResult, writeResult } from "../../ts/wire/result.js";
+import {
+  MAX_RESULT_BLOB_BYTES,
+  RESULT_BYTES,
+  type Result,
+  ResultField,
+  readResult,
+  writeResult,
+} from "../../ts/wire/result.js";
 import { voteOf } from "../../ts/wire/vote.js";
 import { engine } from "./native-engine.js";
 
@@ -202,7 +209,7 @@ function resultsOf(batch: Buffer, twist: Twist): { records: Buffer; blobs: Buffe
   const blobs: Buffer[] = [Buffer.alloc(twist.blobPadding ?? 0, 0xaa)];
   let blobAt = twist.blobPadding ?? 0;
   requests.forEach(({ kind, request, session, blob }, i) => {
-    const text = Buffer.from(blob === "" ? "" : `re:${blob}`, "latin1");
+    const text = Buffer.from(blob === "" ? "" : `re:${blob}`, "latin1").subarray(0, MAX_RESULT_BLOB_BYTES);
     const quantity = twist.result?.index === i ? twist.result.quantity : request;
     const result = { kind, status: Status.ok, request, session: sessionOf(session), quantity };
     writeResult(records, i * RESULT_BYTES, result, blobAt, text.length);

@@ -204,8 +204,14 @@ export interface Gateway extends Ordering {
   addClient(session: Session): number;
   /** What the client's socket delivered, many packets at once. Anything but `ok`: close the connection. */
   clientBytes(client: number, chunk: Uint8Array): Intake;
-  /** Sealed frames of one packet to be written to the client's socket, or null. Call until null. */
-  takeClientOutput(client: number): Buffer | null;
+  /**
+   * Seals the packets of all clients with output, as many as fit, into `slab`, which takes one packet of the largest size
+   * at least. Each write to a client's socket is three numbers in `writes`: client, offset, length; length 0: the client
+   * was closed, its owner closes the connection. Returns how many writes there are. Call until 0.
+   */
+  takeClientOutput(slab: Uint8Array, writes: Uint32Array): number;
+  /** While a client is held its answers wait here, up to `maxClientOutputBytes`. */
+  holdClient(client: number, held: boolean): void;
   /** A new link begins without anything of the old one: not streamed to, nothing queued either way. */
   setUpstream(upstream: number, session: Session): void;
   clearUpstream(upstream: number): void;

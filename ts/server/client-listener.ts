@@ -35,6 +35,9 @@ export interface ClientListenerCounters {
 
 /** Unsent bytes of a socket from which on its client is not read any more and its answers wait in the engine. */
 const PAUSE_ABOVE_BYTES = 256 * 1024;
+/** Where answers are sealed: room for the largest packet, and for those of one turn at most loads. */
+const SLAB_BYTES = 128 * 1024;
+const WRITES_PER_SLAB = 256;
 /** How long such a client may take to read them. */
 const UNREAD_TIMEOUT_MS = 10_000;
 
@@ -45,12 +48,12 @@ export class ClientListener {
   readonly #opening = new HalfOpen();
   /** Sockets that are not read until their client has read; each with the end of its time for that. */
   readonly #stalled = new Map<Socket, NodeJS.Timeout>();
-  readonly #dirty: Uint32Array;
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  readonly #writes = new Uint32Array(3 * WRITES_PER_SLAB);
   readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0, closedUnread: 0 };
 
   constructor(options: ClientListenerOptions) {
     this.#options = options;
-    this.#dirty = new Uint32Array(options.maxClients);
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
   }
 
@@ -69,11 +72,20 @@ export class ClientListener {
 
   /** Writes the answers that are ready, one write per client. */
   flush(): void {
-    const count = this.#options.gateway.dirtyClients(this.#dirty);
-    for (let i = 0; i < count; i++) {
-      const client = this.#dirty[i] as number;
-      const socket = this.#sockets.get(client);
-      if (socket !== undefined) this.#write(client, socket);
+    const writes = this.#writes;
+    for (;;) {
+      const slab = this.#slab;
+      const count = this.#options.gateway.takeClientOutput(slab, writes);
+      if (count === 0) return;
+      for (let at = 0; at < 3 * count; at += 3) {
+        const client = writes[at] as number;
+        const offset = writes[at + 1] as number;
+        const length = writes[at + 2] as number;
+        const socket = this.#sockets.get(client);
+        if (socket === undefined || socket.destroyed) continue;
+        if (length === 0) this.#closeUnread(socket);
+        else this.#write(client, socket, slab.subarray(offset, offset + length));
+      }
     }
   }
 
@@ -87,11 +99,13 @@ export class ClientListener {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#opening.destroyAll();
+    // The server is closed before the last sockets say so; they still need the gateway then.
+    const gone = [...this.#sockets.values()].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
     this.dropClients();
     const force = setTimeout(() => {
       for (const socket of this.#sockets.values()) socket.destroy();
     }, 1_000);
-    await closed;
+    await Promise.all([closed, ...gone]);
     clearTimeout(force);
   }
 
@@ -143,7 +157,8 @@ export class ClientListener {
       clearTimeout(this.#stalled.get(socket));
       this.#stalled.delete(socket);
       socket.resume();
-      this.#write(client, socket);
+      gateway.holdClient(client, false);
+      this.flush();
     });
     socket.on("close", () => {
       clearTimeout(this.#stalled.get(socket));
@@ -175,18 +190,16 @@ export class ClientListener {
     socket.destroy();
   }
 
-  #write(client: number, socket: Socket): void {
-    const { gateway } = this.#options;
-    if (socket.destroyed) return;
-    if (gateway.clientClosed(client)) {
-      this.#closeUnread(socket);
-      return;
-    }
-    while (socket.writableLength <= PAUSE_ABOVE_BYTES) {
-      const bytes = gateway.takeClientOutput(client);
-      if (bytes === null) return;
-      socket.write(bytes);
-    }
+  /** Writes a part of the slab. */
+  #write(client: number, socket: Socket, bytes: Buffer): void {
+    // A socket that has nothing left when write returns is done with the bytes. One that has keeps them until the kernel
+    // takes them: then the slab is left to it. One that had something left before is given a copy.
+    const behind = socket.writableLength > 0;
+    socket.write(behind ? Buffer.from(bytes) : bytes);
+    if (socket.writableLength === 0) return;
+    if (!behind && bytes.buffer === this.#slab.buffer) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    if (socket.writableLength <= PAUSE_ABOVE_BYTES) return;
+    this.#options.gateway.holdClient(client, true);
     socket.pause();
     if (!this.#stalled.has(socket)) {
       this.#stalled.set(

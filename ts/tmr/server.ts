@@ -185,6 +185,7 @@ class TmrServer implements RunningServer {
       ordering: this.#gateway,
       record: this.#state.record,
       minTimeoutMs: session.minTimeoutMs,
+      fullBatch: this.#config.limits.maxRequestsPerBatch,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
       stamps: new SyncStamps(keys.twinKey),

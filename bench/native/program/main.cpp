@@ -4,6 +4,7 @@
 // client takes its answers. Run by valgrind's callgrind, which collects only inside the functions whose names begin with
 // `stage_`, or inside the one named, and not inside `uncounted_hash`. Prints the number of requests and the SHA-256 of
 // all answers.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdlib>
 #include <string_view>
@@ -62,16 +63,10 @@ TMR_STAGE Intake stage_vote(Gateway& gateway, int upstream, MutableBytes chunk) 
   return intake;
 }
 
-TMR_STAGE std::size_t stage_dirty(Gateway& gateway, std::span<std::uint32_t> out) {
-  const std::size_t count = gateway.orderer().clients().dirty(out);
+TMR_STAGE std::size_t stage_answer(Gateway& gateway, MutableBytes slab, std::span<Gateway::ClientWrite> writes) {
+  const std::size_t count = gateway.take_client_output(slab, writes);
   forget_memory();
   return count;
-}
-
-TMR_STAGE std::size_t stage_answer(Gateway& gateway, std::uint32_t client, Bytes& out) {
-  out = gateway.take_client_output(client);
-  forget_memory();
-  return out.size();
 }
 
 namespace {
@@ -118,7 +113,8 @@ class Plant {
                   .session_timeouts = {.least = 5'000, .by_default = 120'000, .most = 86'400'000},
                   .twin_key = twin_key},
                  hasher_),
-        dirty_(clients) {
+        slab_(256 * 1024),
+        writes_(clients) {
     gateway_.orderer().activate(2, 0, genesis, members);
     for (int upstream = 1; upstream <= 3; upstream++) {
       upstreams_.emplace_back(upstream);
@@ -153,17 +149,19 @@ class Plant {
       require(intake == Intake::ok, "a vote was refused");
     }
 
-    const std::size_t dirty = counted("stage_dirty", [&] { return stage_dirty(gateway_, dirty_); });
-    require(dirty == clients_.size(), "not every client was answered");
-    for (std::size_t i = 0; i < dirty; i++) {
-      Bytes frames;
-      while (counted("stage_answer", [&] { return stage_answer(gateway_, dirty_[i], frames); }) > 0) {
-        clients_[i].hear(frames, answers_);
+    std::size_t answered = 0;
+    while (const std::size_t count = counted("stage_answer", [&] { return stage_answer(gateway_, slab_, writes_); })) {
+      for (const Gateway::ClientWrite& write : std::span(writes_).first(count)) {
+        const auto to = std::ranges::find(numbers_, write.client);
+        require(to != numbers_.end(), "an answer for nobody");
+        clients_[to - numbers_.begin()].hear(Bytes(slab_).subspan(write.offset, write.size), answers_);
         const Bytes all[] = {digest_, answers_};
         plain_hasher.sha256(all, digest_);
         answers_.clear();
       }
+      answered += count;
     }
+    require(answered >= clients_.size(), "not every client was answered");
   }
 
   /// Of all answers so far, in the order in which they were taken: SHA-256(the digest before, the packet).
@@ -180,7 +178,8 @@ class Plant {
   std::vector<Upstream> upstreams_;
   std::vector<Client> clients_;
   std::vector<std::uint32_t> numbers_;
-  std::vector<std::uint32_t> dirty_;
+  std::vector<std::uint8_t> slab_;
+  std::vector<Gateway::ClientWrite> writes_;
   std::vector<std::uint8_t> answers_;
   Digest digest_{};
 };

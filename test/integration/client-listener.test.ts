@@ -1,0 +1,111 @@
+/** The listener of a TMR server with a real gateway and real sockets: what clients get when they read late. */
+import assert from "node:assert/strict";
+import { ClientListener } from "../../ts/server/client-listener.js";
+import { Kind, Status } from "../../ts/wire/kinds.js";
+import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
+import { HostilePeer } from "../support/hostile-peer.js";
+import { engine } from "../support/native-engine.js";
+import { answersIn, orderingOptions } from "../support/ordering-kit.js";
+import { until } from "../support/running-plant.js";
+
+const MIB = 1024 * 1024;
+const keys = engine.generateKeyPair();
+
+class Desk {
+  readonly gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 16 * MIB }));
+  readonly joined: number[] = [];
+  readonly listener = new ClientListener({
+    engine,
+    gateway: this.gateway,
+    staticKey: keys.privateKey,
+    maxClients: 8,
+    handshakeTimeoutMs: 5_000,
+    received: () => {},
+    joined: (client) => this.joined.push(client),
+  });
+  #address = "";
+
+  static async open(): Promise<Desk> {
+    const desk = new Desk();
+    desk.#address = await desk.listener.listen("127.0.0.1:0");
+    return desk;
+  }
+
+  async close(): Promise<void> {
+    await this.listener.close();
+    this.gateway.close();
+  }
+
+  async join(): Promise<{ peer: HostilePeer; client: number }> {
+    const before = this.joined.length;
+    const speech = { pattern: "NK", purpose: "client", remoteStaticKey: keys.publicKey } as const;
+    const peer = await HostilePeer.shakeHands(this.#address, speech);
+    const client = await until("it is a client", async () => this.joined[before] ?? null);
+    return { peer, client };
+  }
+
+  /** Queues an answer whose every byte is told by its number. */
+  answer(client: number, request: number, bytes: number): void {
+    const record = Buffer.alloc(RESULT_BYTES);
+    writeResult(record, 0, { kind: Kind.items, status: Status.ok, request, session: Buffer.alloc(16, 1) });
+    this.gateway.answer(client, record, Buffer.alloc(bytes, request));
+  }
+}
+
+/** Reads answers 1 to `count` and checks every byte of them. */
+async function hear(peer: HostilePeer, count: number): Promise<void> {
+  let heard = 0;
+  while (heard < count) {
+    for (const { request, blob } of answersIn(await peer.next())) {
+      assert.equal(request, ++heard);
+      assert.ok(
+        blob.every((byte) => byte === request % 256),
+        `answer ${request} is what was sent`,
+      );
+    }
+  }
+}
+
+describe("the client listener", function () {
+  this.timeout(60_000);
+  let desk: Desk;
+
+  beforeEach(async () => {
+    desk = await Desk.open();
+  });
+  afterEach(() => desk.close());
+
+  it("gives a client that reads late everything in order, while others get theirs from the same memory", async () => {
+    const [late, prompt] = [await desk.join(), await desk.join()];
+    late.peer.socket.pause();
+    // 12 MiB: far more than the system's buffers take, so that most of it waits in the socket's queue and the gateway.
+    const count = 400;
+    for (let request = 1; request <= count; request++) {
+      for (const { client } of [late, prompt]) desk.answer(client, request, 31_000);
+      desk.listener.flush();
+      // The loop writes on and the prompt one reads; slabs are used again meanwhile.
+      if (request % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await hear(prompt.peer, count);
+    late.peer.socket.resume();
+    await hear(late.peer, count);
+    assert.equal(desk.listener.counters.closedUnread, 0);
+    assert.equal(desk.listener.clients, 2);
+  });
+
+  it("closes a client that leaves more unread than it may, and serves the others", async () => {
+    const [greedy, other] = [await desk.join(), await desk.join()];
+    greedy.peer.socket.pause();
+    for (let request = 1; request <= 800; request++) {
+      desk.answer(greedy.client, request, 31_000);
+      desk.listener.flush();
+      if (request % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until("it is closed", async () => (desk.listener.clients === 1 ? true : null));
+    assert.equal(desk.listener.counters.closedUnread, 1);
+    desk.answer(other.client, 1, 10);
+    desk.listener.flush();
+    await hear(other.peer, 1);
+    await greedy.peer.reset();
+  });
+});
