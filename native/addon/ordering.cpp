@@ -291,6 +291,17 @@ napi_value answer(Orderer& orderer, const Call<4>& call) noexcept {
   return make_undefined(call.env);
 }
 
+napi_value set_client_address(Orderer& orderer, const Call<4>& call) noexcept {
+  std::uint32_t client = 0;
+  Bytes bytes;
+  if (!read_client(call.env, call[0], client)) return nullptr;
+  if (!read_bytes_of(call.env, call[1], "address", ADDRESS_BYTES, bytes)) return nullptr;
+  ClientTable::Address address;
+  copy(address, bytes);
+  orderer.clients().set_address(client, address);
+  return make_undefined(call.env);
+}
+
 napi_value client_closed(Orderer& orderer, const Call<4>& call) noexcept {
   std::uint32_t client = 0;
   if (!read_client(call.env, call[0], client)) return nullptr;

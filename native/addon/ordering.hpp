@@ -87,6 +87,7 @@ napi_value batch_at(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value take_event(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value take_local_request(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value answer(Orderer& orderer, const Call<4>& call) noexcept;
+napi_value set_client_address(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value client_closed(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value dirty_clients(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value counters(Orderer& orderer, const Call<4>& call) noexcept;
@@ -143,6 +144,7 @@ napi_value create_ordering(napi_env env, napi_callback_info info) noexcept {
       method("takeEvent", ordering_method<Object, take_event>),                         \
       method("takeLocalRequest", ordering_method<Object, take_local_request>),          \
       method("answer", ordering_method<Object, answer>),                                \
+      method("setClientAddress", ordering_method<Object, set_client_address>),          \
       method("clientClosed", ordering_method<Object, client_closed>),                   \
       method("dirtyClients", ordering_method<Object, dirty_clients>),                   \
       method("counters", ordering_method<Object, counters>),                            \

@@ -46,6 +46,7 @@ void ClientTable::remove(std::uint32_t client) noexcept {
   slot.closed = false;
   slot.held = false;
   slot.closing_untold = false;
+  slot.address = {};
   slot.generation = (slot.generation + 1) & generation_mask_;
   free_[(free_head_ + free_count_) % free_.size()] = number;
   free_count_++;
@@ -65,6 +66,16 @@ void ClientTable::close(std::uint32_t client) noexcept {
   slot.closed = true;
   slot.closing_untold = true;
   list(number);
+}
+
+void ClientTable::set_address(std::uint32_t client, const Address& address) noexcept {
+  const std::uint32_t slot = slot_of(client);
+  if (slot != none) slots_[slot].address = address;
+}
+
+ClientTable::Address ClientTable::address_of(std::uint32_t client) const noexcept {
+  const std::uint32_t slot = slot_of(client);
+  return slot == none ? Address{} : slots_[slot].address;
 }
 
 bool ClientTable::is_closed(std::uint32_t client) const noexcept {

@@ -1,6 +1,7 @@
 // The clients of one TMR server: who is there, and what has been answered to whom and not been taken yet.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -8,6 +9,7 @@
 
 #include "base/block.hpp"
 #include "base/bytes.hpp"
+#include "wire/records.hpp"
 
 namespace tmr {
 
@@ -49,6 +51,11 @@ class ClientTable {
   /// To be named by the next dirty() too: it was not served.
   void name_again(std::uint32_t client) noexcept;
 
+  /// Where the client connects from; zeros until it is said. An unknown number is passed over.
+  using Address = std::array<std::uint8_t, ADDRESS_BYTES>;
+  void set_address(std::uint32_t client, const Address& address) noexcept;
+  Address address_of(std::uint32_t client) const noexcept;
+
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
 
  private:
@@ -60,6 +67,7 @@ class ClientTable {
     /// Its number stands in the ring of dirty slots.
     bool listed = false;
     bool closing_untold = false;
+    Address address = {};
     /// Records, each followed by its blob; what is before `head` has been taken.
     ByteVector output;
     std::size_t head = 0;

@@ -104,6 +104,8 @@ void Orderer::order_request(std::uint32_t client, std::uint8_t* record, Bytes bl
     const std::uint64_t asked = load_u64(record + RequestField::durationMs);
     const std::uint64_t wanted = asked == 0 ? session_timeouts_.by_default : asked;
     store_u64(record + RequestField::durationMs, std::clamp(wanted, session_timeouts_.least, session_timeouts_.most));
+    // Rules of the access list name addresses, so what a client claims of its own does not count.
+    copy({record + RequestField::address, ADDRESS_BYTES}, clients_.address_of(client));
   }
   const bool queued = queue_.push_back(client, clients_.slot_of(client), record, blob);
   assert(queued);

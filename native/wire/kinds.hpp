@@ -15,10 +15,24 @@ namespace tmr {
   X(info, 6)          \
   X(containers, 7)    \
   X(items, 8)         \
+  X(consume, 9)       \
+  X(crypt, 10)        \
+  X(readData, 11)     \
+  X(writeUserData, 12) \
+  X(borrow, 13)       \
+  X(returnBorrow, 14) \
+  X(handles, 15)      \
   X(status, 64)       \
+  X(attest, 65)       \
   X(expire, 128)      \
   X(statement, 129)   \
   X(checkpoint, 130)  \
+  X(setAccessList, 131) \
+  X(cancelHandle, 132) \
+  X(setNamedUser, 133) \
+  X(tracking, 134)    \
+  X(events, 135)      \
+  X(readAccessList, 136) \
   X(notice, 192)
 
 #define TMR_ACCESS_MODES(X) X(userLimit, 1) X(stationShare, 2) X(exclusive, 3) X(noUserLimit, 4)
@@ -46,7 +60,8 @@ namespace tmr {
   X(busy, "busy", 18)                              \
   X(session_unknown, "session-unknown", 19)        \
   X(bad_request, "bad-request", 20)                \
-  X(stale_request, "stale-request", 21)
+  X(stale_request, "stale-request", 21)            \
+  X(queued, "queued", 22)
 // clang-format on
 
 /// What a record asks for. Numbers that are not named here arrive too: a record is bytes until it is looked at.
@@ -75,7 +90,7 @@ enum class KindClass : std::uint8_t {
 };
 
 constexpr KindClass classify_kind(std::uint8_t kind) noexcept {
-  if (kind >= static_cast<std::uint8_t>(Kind::openSession) && kind <= static_cast<std::uint8_t>(Kind::items)) {
+  if (kind >= static_cast<std::uint8_t>(Kind::openSession) && kind <= static_cast<std::uint8_t>(Kind::handles)) {
     return KindClass::ordered;
   }
   if (kind >= 64 && kind <= 127) return KindClass::local;

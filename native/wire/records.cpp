@@ -29,9 +29,8 @@ bool are_safe_u64(const std::uint8_t* record, std::initializer_list<std::size_t>
 bool is_well_formed_request(const std::uint8_t* record, std::size_t blob_bytes) noexcept {
   return load_u16(record + RequestField::flags) == 0 &&
          are_safe_u64(record, {RequestField::request, RequestField::answeredBelow, RequestField::handle,
-                               RequestField::durationMs, RequestField::mark}) &&
+                               RequestField::durationMs, RequestField::mark, RequestField::releaseMs}) &&
          is_zero_between(record, RequestField::reserved, RequestField::markProof) &&
-         is_zero_between(record, RequestField::tail, REQUEST_BYTES) &&
          is_blob_inside(record, blob_bytes);
 }
 

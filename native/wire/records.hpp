@@ -10,6 +10,7 @@ namespace tmr {
 inline constexpr std::size_t REQUEST_BYTES = 128;
 inline constexpr std::size_t RESULT_BYTES = 128;
 inline constexpr std::size_t SESSION_BYTES = 16;
+inline constexpr std::size_t ADDRESS_BYTES = 16;
 inline constexpr std::size_t MAX_REQUEST_BLOB_BYTES = 4096;
 inline constexpr std::size_t MAX_RESULT_BLOB_BYTES = 32'768;
 inline constexpr std::size_t mark_proof_bytes = 8;
@@ -20,14 +21,14 @@ inline constexpr std::size_t mark_proof_bytes = 8;
   X(session, 16, 16) X(answeredBelow, 32, 8) X(firmCode, 40, 4) X(productCode, 44, 4)             \
   X(featureMap, 48, 4) X(itemRef, 52, 4) X(handle, 56, 8) X(durationMs, 64, 8) X(mark, 72, 8)     \
   X(blobOffset, 80, 4) X(blobLength, 84, 4) X(cursor, 88, 4) X(reserved, 92, 4)                   \
-  X(markProof, 96, 8) X(tail, 104, 24)
+  X(markProof, 96, 8) X(releaseMs, 104, 8) X(address, 112, 16)
 
 #define TMR_RESULT_FIELDS(X)                                                                      \
   X(kind, 0, 1) X(mode, 1, 1) X(status, 2, 2) X(quantity, 4, 4) X(request, 8, 8)                  \
   X(session, 16, 16) X(handle, 32, 8) X(firmCode, 40, 4) X(productCode, 44, 4) X(itemRef, 48, 4)  \
   X(free, 52, 4) X(total, 56, 4) X(mask, 60, 4) X(serial, 64, 4) X(heartbeatMs, 68, 4)            \
   X(validUntilMs, 72, 8) X(blobOffset, 80, 4) X(blobLength, 84, 4) X(nextCursor, 88, 4)           \
-  X(timeoutMs, 92, 4) X(mark, 96, 8) X(markProof, 104, 8) X(nextExpiryMs, 112, 8) X(tail, 120, 8)
+  X(timeoutMs, 92, 4) X(mark, 96, 8) X(markProof, 104, 8) X(nextExpiryMs, 112, 8) X(units, 120, 4) X(tail, 124, 4)
 // clang-format on
 
 TMR_DECLARE_FIELDS(RequestField, TMR_REQUEST_FIELDS, REQUEST_BYTES)

@@ -100,7 +100,7 @@ describe("client requests", () => {
     const client = plant.client();
     const wrong = [
       { kind: 0 },
-      { kind: 9 },
+      { kind: 16 },
       { kind: 63 },
       { kind: Kind.expire },
       { kind: Kind.statement },

@@ -33,6 +33,7 @@ const shared: Readonly<Record<string, readonly unknown[]>> = {
   takeLocalRequest: [],
   answer: [0, result, bytes],
   removeClient: [0],
+  setClientAddress: [0, new Uint8Array(16)],
   clientClosed: [0],
   dirtyClients: [new Uint32Array(2)],
   counters: [],

@@ -26,7 +26,7 @@ describe("a running system with peers that take and keep what they can", functio
     async function askWithoutReading(port: Port, kind: number, count: number): Promise<HostilePeer> {
       const peer = await shakeHands(port);
       const session = randomBytes(16);
-      const names = encodeNames({ host: "h", user: "u", station: "s", program: "p" });
+      const names = encodeNames({ host: "h", user: "u", station: "s", program: "p", runtimeVersion: "1.0.0" });
       await asked(peer, encodeRequests([{ request: { kind: Kind.openSession, request: 1, session }, blob: names }]));
       peer.socket.pause();
       const perPacket = 250;

@@ -60,7 +60,7 @@ export class ClientNode extends Process {
     this.#timer++;
     this.core = new ClientCore({
       servers: 2,
-      names: { host: this.name, user: "user", station: this.name, program: "program" },
+      names: { host: this.name, user: "user", station: this.name, program: "program", runtimeVersion: "1.0.0" },
       sessionTimeoutMs: this.#random.pick(plan.clientTimeoutsMs),
       suspectMs: plan.clientSuspectMs,
       closeTimeoutMs: 3_000,

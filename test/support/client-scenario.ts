@@ -82,7 +82,7 @@ export class ClientScenario {
   constructor(options: Partial<CoreOptions> = {}) {
     this.core = new ClientCore({
       servers: 2,
-      names: { host: "host", user: "user", station: "station", program: "program" },
+      names: { host: "host", user: "user", station: "station", program: "program", runtimeVersion: "1.0.0" },
       sessionTimeoutMs: 0,
       suspectMs: 1_000,
       closeTimeoutMs: 2_000,

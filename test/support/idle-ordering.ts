@@ -91,6 +91,8 @@ export class IdleOrdering implements Ordering {
 
   removeClient(): void {}
 
+  setClientAddress(): void {}
+
   clientClosed(): boolean {
     return false;
   }

@@ -12,7 +12,7 @@ describe("client core: a session", () => {
     assert.deepEqual(client.call(2, access), []);
     assert.deepEqual(client.connected(1), ["send 1: openSession#1"]);
     assert.equal(client.sent[0]?.durationMs, 60_000);
-    assert.equal(client.sent[0]?.blob.toString("latin1"), "\x04host\x04user\x07station\x07program");
+    assert.equal(client.sent[0]?.blob.toString("latin1"), "\x04host\x04user\x07station\x07program\x051.0.0");
     assert.deepEqual(client.answer(1, 1), ["call 1: ok", "send 1: access#2"]);
     assert.deepEqual(client.answer(1, 2, { handle: 7 }), ["call 2: ok"]);
     assert.equal(client.core.holds(7, client.nowMs), true);

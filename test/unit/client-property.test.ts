@@ -29,7 +29,7 @@ class World {
     this.#random = random;
     this.core = new ClientCore({
       servers: 2,
-      names: { host: "h", user: "u", station: "s", program: "p" },
+      names: { host: "h", user: "u", station: "s", program: "p", runtimeVersion: "1.0.0" },
       sessionTimeoutMs: 0,
       suspectMs: 1_000,
       closeTimeoutMs: 2_000,

@@ -9,6 +9,7 @@ import { type Import, importsOf, includesOf, repositoryFiles, textOf } from "../
 /** What each part of ts/ may import at run time or for its types, besides itself. `cli` wires processes together. */
 const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   errors: [],
+  version: [],
   wire: ["errors"],
   engine: ["wire", "errors"],
   license: ["wire", "errors"],
@@ -22,7 +23,7 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   upstream: ["store", "license", "container", "transport", "engine", "config", "wire", "errors"],
   admin: ["wire", "errors"],
   tmr: ["failover", "server", "license", "transport", "engine", "config", "wire", "errors"],
-  client: ["transport", "engine", "config", "wire", "errors"],
+  client: ["transport", "engine", "config", "wire", "errors", "version"],
   index: ["client", "engine", "wire", "errors"],
   cli: "everything",
 };

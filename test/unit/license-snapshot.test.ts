@@ -14,7 +14,8 @@ import { seeded } from "../support/seeded.js";
 function fullKit(): LicenseKit {
   const kit = new LicenseKit();
   kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }));
-  for (const name of ["a", "b", "c"]) kit.ask(name, Kind.openSession, { blob: Buffer.from("0161026262000163", "hex") });
+  for (const name of ["a", "b", "c"])
+    kit.ask(name, Kind.openSession, { blob: Buffer.from("016102626200016300", "hex") });
   const { handle } = kit.access("a", { quantity: 2 });
   kit.access("b", { answeredBelow: 0 });
   kit.access("b", { answeredBelow: 0, mode: 4 });

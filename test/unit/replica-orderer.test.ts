@@ -129,7 +129,7 @@ function system() {
 
 describe("replicas under the native orderer, with the license rules", () => {
   const session = sessionOf("a");
-  const open = { kind: Kind.openSession, request: 1, session, blob: Buffer.of(0, 0, 0, 0) };
+  const open = { kind: Kind.openSession, request: 1, session, blob: Buffer.alloc(5) };
   const access = (request: number) => ({
     kind: Kind.access,
     mode: 1,

@@ -178,7 +178,7 @@ describe("upstream: direct answers", () => {
             MESSAGE_HEADER_BYTES + RequestField.answeredBelow,
           ),
       ],
-      ["a reserved byte", (packet) => packet.writeUInt8(1, MESSAGE_HEADER_BYTES + RequestField.tail)],
+      ["a reserved byte", (packet) => packet.writeUInt8(1, MESSAGE_HEADER_BYTES + RequestField.reserved)],
       ["a count too high", (packet) => packet.writeUInt32LE(2 ** 31, MessageField.count)],
     ];
     for (const [name, change] of wrong) {

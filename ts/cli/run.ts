@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { TmrError } from "../errors.js";
+import { packageVersion } from "../version.js";
 import { registerAcceptLoss } from "./accept-loss.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
@@ -10,7 +11,6 @@ import { registerControl } from "./control.js";
 import { registerServe } from "./serve.js";
 import { registerStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
-import { packageVersion } from "./version.js";
 
 /** Runs one command line (without node and script) and resolves to the exit code. Never rejects for a TmrError. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -6,9 +6,9 @@ import { loadServerConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { type RunningServer, runServer } from "../tmr/server.js";
+import { packageVersion } from "../version.js";
 import type { Stoppable } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
-import { packageVersion } from "./version.js";
 
 /**
  * Starts the TMR server that `file` describes, with its control socket: that comes first and goes last, because it keeps

@@ -2,8 +2,8 @@
 import { loadUpstreamConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { type RunningUpstream, runUpstream } from "../upstream/server.js";
+import { packageVersion } from "../version.js";
 import { fatalExit, serverLog } from "./server-log.js";
-import { packageVersion } from "./version.js";
 
 /** Starts the upstream that `file` describes. */
 export async function startUpstream(file: string): Promise<RunningUpstream> {

@@ -68,6 +68,7 @@ export async function openSession(
       user: options.user ?? names.user,
       station: options.station ?? options.host ?? names.station,
       program: options.program ?? names.program,
+      runtimeVersion: names.runtimeVersion,
     },
     sessionTimeoutMs: options.sessionTimeoutMs === undefined ? 0 : checkSessionTimeout(options.sessionTimeoutMs),
     suspectMs: checkTimeout("suspectMs", options.suspectMs ?? 1_000),

@@ -1,6 +1,7 @@
 /** Who this client is, by default: as the operating system says it. */
 import { hostname, userInfo } from "node:os";
 import { basename } from "node:path";
+import { packageVersion } from "../version.js";
 import type { SessionNames } from "./types.js";
 
 /** Station = host and login session (licensing.md section 4), so that two desktops of one machine are two stations. */
@@ -12,6 +13,7 @@ export function defaultNames(): SessionNames {
     user: userName(),
     station: login === undefined || login === "" ? host : `${host}/${login}`,
     program: basename(process.argv[1] ?? process.execPath),
+    runtimeVersion: packageVersion(),
   };
 }
 

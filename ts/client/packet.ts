@@ -61,9 +61,9 @@ function nameBytes(name: string): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** The blob of openSession: four strings, each u8 length and UTF-8 bytes. */
+/** The blob of openSession: five strings, each u8 length and UTF-8 bytes. */
 export function encodeNames(names: SessionNames): Buffer {
-  const parts = [names.host, names.user, names.station, names.program].flatMap((name) => {
+  const parts = [names.host, names.user, names.station, names.program, names.runtimeVersion].flatMap((name) => {
     const bytes = nameBytes(name);
     return [Buffer.of(bytes.length), bytes];
   });

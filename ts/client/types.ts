@@ -12,6 +12,8 @@ export interface SessionNames {
   readonly user: string;
   readonly station: string;
   readonly program: string;
+  /** version of this library, which a license may ask for */
+  readonly runtimeVersion: string;
 }
 
 export interface CoreOptions {

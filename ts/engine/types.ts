@@ -151,6 +151,8 @@ export interface Ordering {
   takeLocalRequest(): { readonly client: number; readonly record: Buffer } | null;
   /** Queues one result record with its blob for this client. */
   answer(client: number, record: Uint8Array, blob: Uint8Array): void;
+  /** Where the client connects from: 16 bytes, written into every openSession of it. */
+  setClientAddress(client: number, address: Uint8Array): void;
   /** Forgets the client; its pending requests are dropped, those in flight are not answered. Its number is not used again soon. */
   removeClient(client: number): void;
   /**

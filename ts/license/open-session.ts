@@ -55,15 +55,15 @@ function faultInOpening(call: Call, names: Buffer, timeoutMs: number, answeredBe
     return `Request ${request} does not fit answeredBelow ${answeredBelow}.`;
   }
   if (timeoutMs > MAX_TIMEOUT_MS) return `A session time-out is at most ${MAX_TIMEOUT_MS} ms, ${timeoutMs} asked for.`;
-  if (!areNames(names)) return "The names of a session are four UTF-8 strings, each behind its length.";
+  if (!areNames(names)) return "The names of a session are five UTF-8 strings, each behind its length.";
   return state.sessions.size >= maxSessions ? `All ${maxSessions} sessions of this system are in use.` : null;
 }
 
-/** Host, user, station and program: each u8 length, then UTF-8. No bytes at all: four empty names. */
+/** Host, user, station, program and version of the client library: each u8 length, then UTF-8. No bytes: all empty. */
 function areNames(names: Buffer): boolean {
   if (names.length === 0) return true;
   let at = 0;
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 5; i++) {
     const length = names[at];
     if (length === undefined || at + 1 + length > names.length) return false;
     const name = names.subarray(at + 1, at + 1 + length);

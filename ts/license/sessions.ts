@@ -33,7 +33,7 @@ const noNames = Buffer.alloc(0);
 export class SessionTable {
   readonly #rows = new Rows(SessionRow.size);
   readonly #index: SessionIndex;
-  /** per slot: the four names of openSession as they came */
+  /** per slot: the five names of openSession as they came */
   readonly #names: Buffer[] = [];
   /** a stack: the slot freed last is used first */
   #free: number[] = [];

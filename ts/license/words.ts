@@ -55,6 +55,8 @@ export const RequestWord = {
   blobOffset: RequestField.blobOffset >> 2,
   blobLength: RequestField.blobLength >> 2,
   cursor: RequestField.cursor >> 2,
+  releaseMs: RequestField.releaseMs >> 2,
+  address: RequestField.address >> 2,
 } as const;
 
 /** Words of a result record. */
@@ -79,6 +81,7 @@ export const ResultWord = {
   nextCursor: ResultField.nextCursor >> 2,
   timeoutMs: ResultField.timeoutMs >> 2,
   nextExpiryMs: ResultField.nextExpiryMs >> 2,
+  units: ResultField.units >> 2,
 } as const;
 
 /** Words of a record, request or result, and of the session in it. */

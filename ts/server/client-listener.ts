@@ -6,6 +6,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine, Gateway } from "../engine/types.js";
 import { Intake } from "../engine/types.js";
+import { addressBytes } from "../transport/address.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
@@ -143,6 +144,7 @@ export class ClientListener {
       socket.destroy();
       return;
     }
+    this.#options.gateway.setClientAddress(client, addressBytes(socket.remoteAddress));
     this.#counters.accepted++;
     this.#open(client, socket, established.rest);
   }

@@ -12,10 +12,27 @@ export const Kind = {
   info: 6,
   containers: 7,
   items: 8,
+  consume: 9,
+  crypt: 10,
+  readData: 11,
+  writeUserData: 12,
+  borrow: 13,
+  returnBorrow: 14,
+  /** who holds what */
+  handles: 15,
   status: 64,
+  /** the signatures that make a borrowed license provable without a server */
+  attest: 65,
   expire: 128,
   statement: 129,
   checkpoint: 130,
+  setAccessList: 131,
+  /** an administrator takes a handle away */
+  cancelHandle: 132,
+  setNamedUser: 133,
+  tracking: 134,
+  events: 135,
+  readAccessList: 136,
   /** A result without a request: the server says that it is leaving or is not active. */
   notice: 192,
 } as const;
@@ -49,6 +66,8 @@ export const Status = {
   "session-unknown": 19,
   "bad-request": 20,
   "stale-request": 21,
+  /** the access waits: its handle is there and takes no seat yet */
+  queued: 22,
 } as const;
 export type StatusName = keyof typeof Status;
 export type StatusCode = (typeof Status)[StatusName];

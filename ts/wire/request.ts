@@ -6,6 +6,7 @@ import { getU64, isSafeU64, isZero, putU64 } from "./bytes.js";
 
 export const REQUEST_BYTES = 128;
 export const SESSION_BYTES = 16;
+export const ADDRESS_BYTES = 16;
 /** The longest blob that one request may carry, except a statement. */
 export const MAX_REQUEST_BLOB_BYTES = 4096;
 
@@ -49,8 +50,13 @@ export const RequestField = {
   reserved: 92,
   /** 8 bytes: proof that `mark` was given by this system, as in the result; zero with mark 0 */
   markProof: 96,
-  /** 24 bytes reserved */
-  tail: 104,
+  /** u64 access only: when the program was released, ms since 1970; 0 = it does not say */
+  releaseMs: 104,
+  /**
+   * 16 bytes, openSession only: the client's address as IPv6 (IPv4 as ::ffff:a.b.c.d). Whatever a client sends, the
+   * server that accepts its connection writes it.
+   */
+  address: 112,
 } as const;
 
 /** A request as an object: for tests, clients and tools. The servers read fields in place. */
@@ -70,6 +76,8 @@ export interface Request {
   readonly mark?: number;
   readonly markProof?: Uint8Array;
   readonly cursor?: number;
+  readonly releaseMs?: number;
+  readonly address?: Uint8Array;
 }
 
 /** Writes a request record at `offset`; the blob range is relative to the carrier's blob area. */
@@ -92,6 +100,8 @@ export function writeRequest(out: Buffer, offset: number, request: Request, blob
   out.writeUInt32LE(blobLength, offset + RequestField.blobLength);
   out.writeUInt32LE(request.cursor ?? 0, offset + RequestField.cursor);
   if (request.markProof !== undefined) out.set(request.markProof, offset + RequestField.markProof);
+  putU64(out, offset + RequestField.releaseMs, request.releaseMs ?? 0);
+  if (request.address !== undefined) out.set(request.address, offset + RequestField.address);
 }
 
 /**
@@ -108,8 +118,8 @@ export function isWellFormedRequest(bytes: Buffer, offset: number, blobBytes: nu
     isSafeU64(bytes, offset + RequestField.handle) &&
     isSafeU64(bytes, offset + RequestField.durationMs) &&
     isSafeU64(bytes, offset + RequestField.mark) &&
+    isSafeU64(bytes, offset + RequestField.releaseMs) &&
     isZero(bytes, offset + RequestField.reserved, offset + RequestField.markProof) &&
-    isZero(bytes, offset + RequestField.tail, offset + REQUEST_BYTES) &&
     (blobLength === 0 ? blobOffset === 0 : blobOffset + blobLength <= blobBytes)
   );
 }
@@ -122,9 +132,9 @@ const UPPER = {
   handle: RequestField.handle / 4 + 1,
   durationMs: RequestField.durationMs / 4 + 1,
   mark: RequestField.mark / 4 + 1,
+  releaseMs: RequestField.releaseMs / 4 + 1,
 } as const;
 const RESERVED = RequestField.reserved / 4;
-const TAIL = RequestField.tail / 4;
 const BLOB_OFFSET = RequestField.blobOffset / 4;
 const BLOB_LENGTH = RequestField.blobLength / 4;
 
@@ -140,9 +150,9 @@ export function areWellFormedRequests(bytes: Buffer, offset: number, count: numb
       (words[at + UPPER.answeredBelow] as number) |
       (words[at + UPPER.handle] as number) |
       (words[at + UPPER.durationMs] as number) |
-      (words[at + UPPER.mark] as number);
-    let zero = ((words[at] as number) >>> 16) | (words[at + RESERVED] as number);
-    for (let i = TAIL; i < RECORD_WORDS; i++) zero |= words[at + i] as number;
+      (words[at + UPPER.mark] as number) |
+      (words[at + UPPER.releaseMs] as number);
+    const zero = ((words[at] as number) >>> 16) | (words[at + RESERVED] as number);
     const blobOffset = words[at + BLOB_OFFSET] as number;
     const blobLength = words[at + BLOB_LENGTH] as number;
     const blobFits = blobLength === 0 ? blobOffset === 0 : blobOffset + blobLength <= blobBytes;

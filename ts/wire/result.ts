@@ -55,8 +55,10 @@ export const ResultField = {
   markProof: 104,
   /** u64 expire only: log time at which the next session times out, 0 = none */
   nextExpiryMs: 112,
-  /** 8 bytes reserved */
-  tail: 120,
+  /** u32 units left of the item, or used of one that only counts consumption; 0 when it counts none */
+  units: 120,
+  /** 4 bytes reserved */
+  tail: 124,
 } as const;
 
 /** A result as an object: for tests, clients and tools. */
@@ -82,6 +84,7 @@ export interface Result {
   readonly mark: number;
   readonly markProof: Uint8Array;
   readonly nextExpiryMs: number;
+  readonly units: number;
 }
 
 /** Writes a result record at `offset`; fields left out are zero. */
@@ -116,6 +119,7 @@ export function writeResult(
   putU64(out, offset + ResultField.mark, result.mark ?? 0);
   if (result.markProof !== undefined) out.set(result.markProof, offset + ResultField.markProof);
   putU64(out, offset + ResultField.nextExpiryMs, result.nextExpiryMs ?? 0);
+  out.writeUInt32LE(result.units ?? 0, offset + ResultField.units);
 }
 
 /** Reads the record at `offset` into an object; byte fields are copies. */
@@ -142,5 +146,6 @@ export function readResult(bytes: Buffer, offset: number): Result {
     mark: getU64(bytes, offset + ResultField.mark),
     markProof: Buffer.from(bytes.subarray(offset + ResultField.markProof, offset + ResultField.markProof + 8)),
     nextExpiryMs: getU64(bytes, offset + ResultField.nextExpiryMs),
+    units: bytes.readUInt32LE(offset + ResultField.units),
   };
 }
