@@ -12,7 +12,7 @@ namespace {
 /// A session keeps at most this many unanswered results: more open requests are answered `busy`.
 constexpr std::size_t max_window = 256;
 /// host, user, station: empty; program: bench
-constexpr std::uint8_t names[] = {0, 0, 0, 5, 'b', 'e', 'n', 'c', 'h'};
+constexpr std::uint8_t names[] = {0, 0, 0, 5, 'b', 'e', 'n', 'c', 'h', 0};
 
 }  // namespace
 

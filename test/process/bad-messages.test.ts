@@ -85,7 +85,7 @@ describe("a running system that is sent bad messages", function () {
     const malformed: Readonly<Record<string, Buffer>> = {
       "a flag": altered((bytes) => bytes.writeUInt16LE(1, record + RequestField.flags)),
       "a reserved byte of the record": altered((bytes) => bytes.writeUInt8(1, record + RequestField.reserved)),
-      "the last byte of the record": altered((bytes) => bytes.writeUInt8(1, record + 127)),
+      "a release time of 2^53": altered((bytes) => bytes.writeUInt8(0x20, record + RequestField.releaseMs + 6)),
       "a reserved byte of the message": altered((bytes) => bytes.writeUInt8(1, MessageField.reserved)),
       "another version": altered((bytes) => bytes.writeUInt8(2, MessageField.version)),
       "a request number of 2^53": altered((bytes) => bytes.writeUInt32LE(0x20_0000, record + RequestField.request + 4)),
@@ -114,7 +114,7 @@ describe("a running system that is sent bad messages", function () {
     });
 
     it("answers bad-request to kinds that it does not know or that are not a client's, and stays", async () => {
-      const kinds = [0, 9, 63, 65, 127, Kind.expire, Kind.statement, Kind.notice, 255];
+      const kinds = [0, 16, 63, 66, 127, Kind.expire, Kind.statement, Kind.notice, 255];
       for (const port of plant.clientPorts) {
         const peer = await shakeHands(port);
         const up = await counted(port, async () => {
