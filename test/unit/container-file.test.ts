@@ -195,9 +195,19 @@ describe("a container file", () => {
       /Firm Code 6000010 is out of order/,
     ],
     [
-      "with an option that is not enforced",
-      async () => fileWith(await signed({ items: [{ ...item, unitCounter: 3 }] })),
-      /items\[0\]\.unitCounter.*cannot enforce/,
+      "with a usage period of no time",
+      async () => fileWith(await signed({ items: [{ ...item, usagePeriodSeconds: 0 }] })),
+      /items\[0\]\.usagePeriodSeconds: expected an integer from 1/,
+    ],
+    [
+      "with one end of a maintenance period",
+      async () => fileWith(await signed({ items: [{ ...item, maintenanceFromMs: 0 }] })),
+      /has one end of a maintenance period without the other/,
+    ],
+    [
+      "with secret data that is none, and does not show it",
+      async () => fileWith(await signed({ items: [{ ...item, protectedData: "c2VjcmV0!" }] })),
+      /items\[0\]\.protectedData: expected 1 to 256 bytes as base64url, received 9 characters/,
     ],
     [
       "with an unknown option",

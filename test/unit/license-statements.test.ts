@@ -183,7 +183,7 @@ describe("a holding statement", () => {
       text(canonicalJson(good).replace("Item", "\\u0049tem")),
       "it is not canonical JSON",
     ],
-    ["with a lone surrogate", text(canonicalJson(good).replace("Item", "\\ud800")), "it is not canonical JSON"],
+    ["with a lone surrogate", text(canonicalJson(good).replace("Item", "\\ud800")), "an item's text is out of range"],
     [
       "with one member more",
       json({ ...good, more: 1 }),
@@ -225,7 +225,12 @@ describe("a holding statement", () => {
       text(canonicalJson(good).replace('"actId":1,"featureMap"', '"__proto__":1,"actId":1,"featureMap"')),
       "an item has an option that this server does not enforce",
     ],
-    ["with an item without a TMR-ID", json(item({ tmrId: 0 })), "an item's tmrId is out of range"],
+    ["with an item without a TMR-ID", json(item({ tmrId: 0, itemRef: 1 })), "an item has no TMR-ID"],
+    [
+      "with terms that do not fit",
+      json(item({ borrowRevocable: true })),
+      "an item has borrowRevocable without borrowSeconds",
+    ],
     ["with an item without seats", json(item({ quantity: 0 })), "an item's quantity is out of range"],
     ["with too large a quantity", json(item({ quantity: 2 ** 32 })), "an item's quantity is out of range"],
     ["with a negative firm code", json(item({ firmCode: -1 })), "an item's firmCode is out of range"],
@@ -284,7 +289,7 @@ describe("a holding statement", () => {
       quantity: 0xffff_ffff,
       featureMap: 0xffff_ffff,
       text: "é".repeat(128),
-      ownerInformation: "\u0000".repeat(256),
+      ownerInformation: '"'.repeat(256),
       activationMs: 0,
       expirationMs: 253_402_300_799_999,
     });

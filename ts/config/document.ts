@@ -6,16 +6,12 @@ import { describe, describeSecret, type Faults, keyPath } from "./faults.js";
 /** Schemas put this before their message when the value may be a secret and must not be shown. */
 export const SECRET = "secret:";
 
-/**
- * Checks `raw` against the schema. Undefined when anything is wrong; the faults say what. Keys in `notYet` are known to
- * the design but not to this version: they are refused as such.
- */
+/** Checks `raw` against the schema. Undefined when anything is wrong; the faults say what. */
 export function checkDocument<S extends z.ZodType>(
   schema: S,
   raw: unknown,
   file: string,
   faults: Faults,
-  notYet: ReadonlySet<string> = new Set(),
 ): z.output<S> | undefined {
   const outcome = schema.safeParse(raw);
   if (outcome.success) return outcome.data;
@@ -23,10 +19,7 @@ export function checkDocument<S extends z.ZodType>(
     if (issue.code === "unrecognized_keys") {
       const known = knownKeys(schema, issue.path);
       for (const key of issue.keys) {
-        const received = notYet.has(key)
-          ? `"${key}", which this version cannot enforce and so refuses`
-          : unknownKey(key, known);
-        faults.add(file, keyPath([...issue.path, key]), `one of the keys ${known.join(", ")}`, received);
+        faults.add(file, keyPath([...issue.path, key]), `one of the keys ${known.join(", ")}`, unknownKey(key, known));
       }
       continue;
     }

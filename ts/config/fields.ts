@@ -3,6 +3,7 @@
  * reader of the document adds what was found instead.
  */
 import { z } from "zod";
+import { isPlainLine } from "../wire/text.js";
 import { SECRET } from "./document.js";
 
 export const U32_MAX = 0xffff_ffff;
@@ -33,11 +34,6 @@ export function line(maxBytes: number, min = 1) {
     .refine((text) => text.length >= min && isPlainLine(text) && textEncoder.encode(text).length <= maxBytes, {
       error,
     });
-}
-
-/** No control characters (they would reach terminals and logs) and no half of a surrogate pair. */
-export function isPlainLine(text: string): boolean {
-  return !/[\p{Cc}\p{Cs}]/u.test(text);
 }
 
 /** Decodes base64url without padding; null unless it is the one canonical spelling of `bytes` bytes. */

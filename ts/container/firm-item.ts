@@ -10,8 +10,9 @@ import { Faults } from "../config/faults.js";
 import { integer, line, table, U32_MAX } from "../config/fields.js";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
 import type { FirmEntry } from "../config/system.js";
+import { faultInRelations } from "../license/term-rules.js";
 import { canonicalJson } from "../wire/canonical.js";
-import { compareTerms, itemName, optionsNotYet, type Terms, termsOf, termsSchema } from "./terms.js";
+import { compareTerms, itemName, type Terms, termsOf, termsSchema } from "./terms.js";
 
 /** `typ` of the JWS header. */
 export const FIRM_ITEM_TYPE = "tmr-firm-item+jws";
@@ -119,7 +120,7 @@ function readPayload(text: string, firm: FirmEntry, place: string): FirmItem {
     throw new FirmItemFault("a signed payload is not JSON");
   }
   const faults = new Faults();
-  const parsed = checkDocument(firmItemSchema, raw, place, faults, optionsNotYet);
+  const parsed = checkDocument(firmItemSchema, raw, place, faults);
   faults.throwIfAny("ERR_TMR_CONTAINER");
   const item = parsed as z.output<typeof firmItemSchema>;
   const items = item.items.map(termsOf);
@@ -147,12 +148,9 @@ function checkItems(item: FirmItem): void {
     if (before !== undefined && compareTerms(before, terms) > 0) {
       throw new FirmItemFault(`item ${name} is out of order`);
     }
-    if (
-      terms.activationMs !== undefined &&
-      terms.expirationMs !== undefined &&
-      terms.activationMs > terms.expirationMs
-    ) {
-      throw new FirmItemFault(`item ${name} expires before it is activated`);
+    const fault = faultInRelations(terms);
+    if (fault !== null) {
+      throw new FirmItemFault(`item ${name} ${fault}`);
     }
   });
 }

@@ -5,6 +5,7 @@
 import { canonicalJson } from "../wire/canonical.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
 import type { State } from "./state.js";
+import { referenceOf, shownTerms } from "./terms.js";
 import { freeSeats, type Item, isReached, upstreamsOf } from "./virtual-container.js";
 
 /** One part of a list. */
@@ -49,10 +50,10 @@ export function listItems(state: State, cursor: number, reached: number): ListPa
 }
 
 function describe(item: Item): Record<string, unknown> {
-  const { actId: _actId, tmrId, ...terms } = item.terms;
+  const { actId: _actId, tmrId: _tmrId, ...terms } = shownTerms(item.terms);
   return {
     ...terms,
-    itemRef: tmrId,
+    itemRef: referenceOf(item.terms),
     used: item.pool.used,
     free: freeSeats(item),
     holders: upstreamsOf(item.holders),

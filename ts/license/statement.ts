@@ -100,6 +100,7 @@ function readContent(value: unknown, upstream: number): Content | string {
     const fault = faultInTerms(item);
     if (fault !== null) return fault;
     const terms = item as Terms;
+    if (terms.tmrId === 0) return "an item has no TMR-ID";
     if (terms.actId !== actId) return "an item's actId is not that of the container";
     if (before !== null && compareKeys(before, terms) >= 0) return "its items are not strictly ascending";
     before = terms;

@@ -1,23 +1,40 @@
 /**
- * The terms of one license item, as a holding statement carries them. Strict: an option that the state machine does
- * not enforce is refused, because a server that ignored it would grant what the issuer did not.
+ * The terms of one license item, as containers and holding statements carry them. Strict: an option that the state
+ * machine does not enforce is refused, because a server that ignored it would grant what the issuer did not.
  */
 import { canonicalJson } from "../wire/canonical.js";
+import { faultInRelations, type TermRule, termRules } from "./term-rules.js";
 
-/** Bytes, UTF-8, of `text` and `ownerInformation`. */
-export const MAX_TEXT_BYTES = 256;
-/** Last millisecond of the year 9999: later times cannot be shown. */
-export const MAX_TIME_MS = 253_402_300_799_999;
+/** One piece of data: up to 256 bytes as base64url. */
+export interface DataPiece {
+  /** 0 to 127 */
+  readonly index: number;
+  readonly data: string;
+}
 
-/** One license item. All integers u32 unless said otherwise. */
+/** A piece of data that only who knows the code can read. */
+export interface HiddenPiece extends DataPiece {
+  readonly accessCode: number;
+}
+
+/** A child: what is accessed by this Product Code is granted by the item that the module is of, and counted there. */
+export interface Module {
+  readonly productCode: number;
+  readonly text: string;
+  readonly featureMap: number;
+}
+
+/** One license item. All integers u32 unless said otherwise; limits are in term-rules.ts. */
 export interface Terms {
   readonly actId: number;
   readonly firmCode: number;
   readonly productCode: number;
-  /** never 0: an item without a TMR-ID is not part of a TMR system */
+  /** 0: an ordinary license, which is no part of a TMR system */
   readonly tmrId: number;
+  /** of an ordinary license, and of no other */
+  readonly itemRef?: number;
   readonly text: string;
-  /** at least 1 */
+  /** seats, at least 1 */
   readonly quantity: number;
   readonly featureMap: number;
   /** ms since 1970: valid from this moment on */
@@ -25,40 +42,53 @@ export interface Terms {
   /** ms since 1970: valid up to and including this moment */
   readonly expirationMs?: number;
   readonly ownerInformation?: string;
+  /** not for clients on other machines */
+  readonly localOnly?: true;
+  /** units that the issuer granted so far, all together; {@link CONSUMPTION}: counted, not limited */
+  readonly unitCounter?: number;
+  /** from the first access on */
+  readonly usagePeriodSeconds?: number;
+  /** ms since 1970: the release date of a program must not be before ... */
+  readonly maintenanceFromMs?: number;
+  /** ... nor after */
+  readonly maintenanceUntilMs?: number;
+  /** how long a seat stays taken after its release */
+  readonly lingerSeconds?: number;
+  /** of the client library: three numbers */
+  readonly minimumRuntimeVersion?: string;
+  /** `user` or `user@domain`; empty: the first user who accesses it */
+  readonly namedUser?: string;
+  /** the user may be changed once in so many seconds; left out: never */
+  readonly namedUserIntervalSeconds?: number;
+  /** there is user data; a text: what it is until it is written */
+  readonly userData?: true | string;
+  readonly protectedData?: string;
+  readonly extendedProtectedData?: readonly DataPiece[];
+  readonly hiddenData?: readonly HiddenPiece[];
+  readonly secretData?: readonly DataPiece[];
+  /** the longest borrowing */
+  readonly borrowSeconds?: number;
+  /** a borrowed seat may be called back */
+  readonly borrowRevocable?: true;
+  readonly modules?: readonly Module[];
 }
 
-type Check = (value: unknown) => boolean;
-const u32: Check = (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff;
-const positive: Check = (value) => u32(value) && value !== 0;
-const time: Check = (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TIME_MS;
-const text: Check = (value) => typeof value === "string" && Buffer.byteLength(value) <= MAX_TEXT_BYTES;
+const rules = new Map<string, TermRule>(Object.entries(termRules));
 
-const required: Readonly<Record<string, Check>> = {
-  actId: u32,
-  firmCode: u32,
-  productCode: u32,
-  tmrId: positive,
-  text,
-  quantity: positive,
-  featureMap: u32,
-};
-const optional: Readonly<Record<string, Check>> = { activationMs: time, expirationMs: time, ownerInformation: text };
-
-/** The fault in `value` as terms, or null when it is {@link Terms}. Looks at one level only, so any JSON may be given. */
+/** The fault in `value` as terms, or null when it is {@link Terms}. Any JSON may be given. */
 export function faultInTerms(value: unknown): string | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "an item is not an object";
   const item = value as Record<string, unknown>;
-  for (const [key, check] of Object.entries(required)) {
-    if (!Object.hasOwn(item, key)) return `an item lacks ${key}`;
-    if (!check(item[key])) return `an item's ${key} is out of range`;
+  for (const [name, rule] of rules) {
+    if (rule.required && !Object.hasOwn(item, name)) return `an item lacks ${name}`;
   }
-  for (const key of Object.keys(item)) {
-    if (Object.hasOwn(required, key)) continue;
-    const check = Object.hasOwn(optional, key) ? optional[key] : undefined;
-    if (check === undefined) return "an item has an option that this server does not enforce";
-    if (!check(item[key])) return `an item's ${key} is out of range`;
+  for (const name of Object.keys(item)) {
+    const rule = rules.get(name);
+    if (rule === undefined) return "an item has an option that this server does not enforce";
+    if (!rule.allows(item[name])) return `an item's ${name} is out of range`;
   }
-  return null;
+  const fault = faultInRelations(value as Terms);
+  return fault === null ? null : `an item ${fault}`;
 }
 
 /** The bytes whose SHA-256 is the digest of the terms. */
@@ -66,10 +96,37 @@ export function termsBytes(terms: Terms): Buffer {
   return Buffer.from(canonicalJson(terms));
 }
 
-/** A join key as numbers. */
-export type JoinKey = Pick<Terms, "firmCode" | "productCode" | "tmrId" | "actId">;
+/** The item reference: the TMR-ID, or the `itemRef` of an ordinary license. */
+export function referenceOf(terms: Pick<Terms, "tmrId" | "itemRef">): number {
+  return terms.tmrId || (terms.itemRef ?? 0);
+}
 
-/** Order of join keys (firmCode, productCode, tmrId, actId): negative, zero or positive. */
+/** A join key as numbers. */
+export type JoinKey = Pick<Terms, "firmCode" | "productCode" | "tmrId" | "itemRef" | "actId">;
+
+/** Order of join keys (firmCode, productCode, item reference, actId): negative, zero or positive. */
 export function compareKeys(a: JoinKey, b: JoinKey): number {
-  return a.firmCode - b.firmCode || a.productCode - b.productCode || a.tmrId - b.tmrId || a.actId - b.actId;
+  return (
+    a.firmCode - b.firmCode || a.productCode - b.productCode || referenceOf(a) - referenceOf(b) || a.actId - b.actId
+  );
+}
+
+/**
+ * The terms as a list may show them: of the data only which pieces there are. What is protected is read with a handle,
+ * what is hidden with its code too, and what is secret never.
+ */
+export function shownTerms(terms: Partial<Terms>): Record<string, unknown> {
+  const { userData, protectedData, extendedProtectedData, hiddenData, secretData, ...shown } = terms;
+  return {
+    ...shown,
+    ...(userData === undefined ? {} : { userData: true }),
+    ...(protectedData === undefined ? {} : { protectedData: true }),
+    ...indexesOf("extendedProtectedData", extendedProtectedData),
+    ...indexesOf("hiddenData", hiddenData),
+    ...indexesOf("secretData", secretData),
+  };
+}
+
+function indexesOf(name: string, pieces: readonly DataPiece[] | undefined): Record<string, unknown> {
+  return pieces === undefined ? {} : { [name]: pieces.map(({ index }) => index) };
 }

@@ -4,6 +4,7 @@
  * and nothing is granted: one container in the wrong hands is worthless.
  */
 
+import { shownTerms } from "../license/terms.js";
 import { getU64, isZero } from "../wire/bytes.js";
 import { canonicalJson } from "../wire/canonical.js";
 import { Kind, Status, type StatusCode } from "../wire/kinds.js";
@@ -157,7 +158,9 @@ function describeContainer({ container, actId, items, fault }: ShownContainer): 
 }
 
 function describeItems({ container, items }: ShownContainer): string[] {
-  return items.map((item, i) => canonicalJson({ ...item, container, itemRef: i + 1, tmr: item.tmrId !== 0 }));
+  return items.map((item, i) =>
+    canonicalJson({ ...shownTerms(item), container, itemRef: i + 1, tmr: item.tmrId !== 0 }),
+  );
 }
 
 /** A JSON array of the entries from index `cursor` on, as many as fit. */

@@ -3,18 +3,13 @@
  * system, as canonical JSON, behind an Ed25519 signature over "tmr-statement/1\n" and that JSON.
  */
 import { createHash, type KeyObject, sign } from "node:crypto";
+import { compareKeys, type JoinKey, type Terms } from "../license/terms.js";
 import { canonicalJson } from "../wire/canonical.js";
 import type { SignedStatement } from "./holding.js";
 import type { UpstreamNumber } from "./types.js";
 
-/** One item of a container, as far as stating it needs to know. */
-export interface HeldItem {
-  readonly firmCode: number;
-  readonly productCode: number;
-  /** 0: an ordinary license, which is not stated */
-  readonly tmrId: number;
-  readonly actId: number;
-}
+/** One item of a container, as far as stating it needs to know; with TMR-ID 0 it is not stated. */
+export type HeldItem = JoinKey & Partial<Terms>;
 
 /** A sound container. */
 export interface HeldContainer {
@@ -26,11 +21,6 @@ export interface HeldContainer {
 
 /** Names no container: what an upstream states that holds nothing any more. */
 const NO_CONTAINER = "130-0";
-
-/** Order of join keys: negative, zero or positive. */
-function compareKeys(a: HeldItem, b: HeldItem): number {
-  return a.firmCode - b.firmCode || a.productCode - b.productCode || a.tmrId - b.tmrId || a.actId - b.actId;
-}
 
 export class StatementSigner {
   /** The sound containers, in the order of their files. */
