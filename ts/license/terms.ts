@@ -25,6 +25,10 @@ export interface Terms {
   /** ms since 1970: valid up to and including this moment */
   readonly expirationMs?: number;
   readonly ownerInformation?: string;
+  /** only for programs on the server's own machine */
+  readonly localOnly?: true;
+  /** at least 1: how long a seat stays taken after it was released */
+  readonly lingerSeconds?: number;
 }
 
 type Check = (value: unknown) => boolean;
@@ -42,7 +46,13 @@ const required: Readonly<Record<string, Check>> = {
   quantity: positive,
   featureMap: u32,
 };
-const optional: Readonly<Record<string, Check>> = { activationMs: time, expirationMs: time, ownerInformation: text };
+const optional: Readonly<Record<string, Check>> = {
+  activationMs: time,
+  expirationMs: time,
+  ownerInformation: text,
+  localOnly: (value) => value === true,
+  lingerSeconds: positive,
+};
 
 /** The fault in `value` as terms, or null when it is {@link Terms}. Looks at one level only, so any JSON may be given. */
 export function faultInTerms(value: unknown): string | null {
