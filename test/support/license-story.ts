@@ -30,6 +30,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxHandlesPerSession: 6,
   maxStoredResults: 30,
   maxEndedSessions: 2,
+  maxLostHandles: 2,
 };
 
 export interface Step {
@@ -198,7 +199,7 @@ export class Storyteller {
       case "access":
         return {
           kind: Kind.access,
-          mode: one.b === 9 ? 2 : one.b === 8 ? 4 : 1,
+          mode: one.b === 9 ? 5 : one.b === 8 ? 4 : 1,
           quantity: one.b > 5 ? one.b % 3 : 1,
           firmCode: 6000010,
           productCode: 1 + (one.a % 2),

@@ -15,9 +15,10 @@ describe("license lists", () => {
     assert.equal(
       kit.ask("a", Kind.items).text,
       '[{"activationMs":1,"expirationMs":1924992000000,"featureMap":0,"firmCode":6000010,"free":1,"holders":[1,2,3],' +
-        '"itemRef":7,"ownerInformation":"Plant 1","productCode":13,"quantity":1,"text":"Item 7","used":0},' +
-        '{"featureMap":5,"firmCode":6000010,"free":1,"holders":[1,2,3],"itemRef":8,"productCode":13,"quantity":3,' +
-        '"text":"Item 8","used":2}]',
+        '"itemRef":7,"lingering":0,"ownerInformation":"Plant 1","productCode":13,"quantity":1,"queued":0,"reserved":0,' +
+        '"text":"Item 7","used":0},' +
+        '{"featureMap":5,"firmCode":6000010,"free":1,"holders":[1,2,3],"itemRef":8,"lingering":0,"productCode":13,' +
+        '"quantity":3,"queued":0,"reserved":0,"text":"Item 8","used":2}]',
     );
   });
 

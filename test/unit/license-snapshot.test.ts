@@ -86,10 +86,10 @@ describe("a license snapshot", () => {
 
   it("is refused when another version wrote it", () => {
     const bytes = Buffer.from(fullKit().machine.snapshot());
-    bytes.writeUInt32LE(1, 4);
+    bytes.writeUInt32LE(2, 4);
     assert.throws(() => restore(sealed(bytes)), {
       code: "ERR_TMR_STORE",
-      message: "license snapshot: expected version 2, received 1",
+      message: "license snapshot: expected version 3, received 2",
     });
   });
 

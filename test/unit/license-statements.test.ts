@@ -303,7 +303,8 @@ describe("a holding statement", () => {
     });
     assert.deepEqual([told.outcome, told.quantity, told.free, told.total], ["ok", 0xffff_ffff, 0, 0xffff_ffff]);
     const { actId: _actId, tmrId, ...shown } = edge;
-    assert.deepEqual(kit.items("a"), [{ ...shown, itemRef: tmrId, used: 0xffff_ffff, free: 0, holders: [1, 2, 3] }]);
+    const seats = { used: 0xffff_ffff, reserved: 0, lingering: 0, queued: 0, free: 0 };
+    assert.deepEqual(kit.items("a"), [{ ...shown, itemRef: tmrId, ...seats, holders: [1, 2, 3] }]);
   });
 });
 

@@ -5,9 +5,24 @@
 import { AccessMode, Status, type StatusCode } from "../wire/kinds.js";
 import type { Answer } from "./answer.js";
 import type { Call } from "./call.js";
+import { HandleState, isLost } from "./handle-row.js";
+import { MAX_WAIT_MS } from "./limits.js";
+import { freeSeats, type Item, type Pool } from "./pool.js";
+import {
+  Asker,
+  countedNumber,
+  decide,
+  isPlain,
+  judgeSeats,
+  placeOf,
+  SeatAnswer,
+  seatSentence,
+  seatsNeeded,
+  statusOf,
+} from "./seats.js";
 import type { State } from "./state.js";
-import { countOf, freeSeats, type Item, isReached, upstreamsOf } from "./virtual-container.js";
-import { RequestWord, ResultWord } from "./words.js";
+import { countOf, isReached, upstreamsOf } from "./virtual-container.js";
+import { RequestWord, ResultWord, u64At } from "./words.js";
 
 /** What an access asks. */
 export interface Wanted {
@@ -18,6 +33,7 @@ export interface Wanted {
   readonly featureMap: number;
   /** seats to be taken: 0 with no user limit */
   readonly seats: number;
+  readonly mode: number;
 }
 
 /** When an access is judged. */
@@ -27,14 +43,16 @@ export interface Moment {
   readonly reached: number;
 }
 
-/** The status of one item for one access: ok, or why not. `not-found` means that too few of its holders are reached. */
+/**
+ * The status of one item's terms for one access: ok, or why not; seats.ts judges seats. `not-found` means that too few
+ * of its holders are reached.
+ */
 export function judge(item: Item, wanted: Wanted, moment: Moment): StatusCode {
   const { terms } = item;
   if (!isReached(item, moment.reached)) return Status["not-found"];
   if (terms.activationMs !== undefined && moment.calendarMs < terms.activationMs) return Status["not-yet-valid"];
   if (terms.expirationMs !== undefined && moment.calendarMs > terms.expirationMs) return Status.expired;
   if ((terms.featureMap & wanted.featureMap) >>> 0 !== wanted.featureMap) return Status["feature-missing"];
-  if (wanted.seats > freeSeats(item)) return Status["no-free-license"];
   return Status.ok;
 }
 
@@ -56,15 +74,10 @@ export function access(call: Call): void {
   const productCode = words[at + RequestWord.productCode] as number;
   out.u32(ResultWord.firmCode, firmCode);
   out.u32(ResultWord.productCode, productCode);
-  if (mode !== AccessMode.userLimit && mode !== AccessMode.noUserLimit) {
-    out.refuse(
-      Status["bad-request"],
-      `Access mode ${mode} is not offered here: use user limit (1) or no user limit (4).`,
-    );
-    return;
-  }
-  if (quantity === 0) {
-    out.refuse(Status["bad-request"], "An access asks for at least one seat; this one asked for 0.");
+  const waitMs = u64At(words, at + RequestWord.durationMs);
+  const fault = faultInAccess(mode, quantity, waitMs);
+  if (fault !== null) {
+    out.refuse(Status["bad-request"], fault);
     return;
   }
   const wanted: Wanted = {
@@ -73,54 +86,157 @@ export function access(call: Call): void {
     itemRef: words[at + RequestWord.itemRef] as number,
     featureMap: words[at + RequestWord.featureMap] as number,
     seats: mode === AccessMode.noUserLimit ? 0 : quantity,
+    mode,
   };
-  grantFirst(call, wanted, mode);
+  grantFirst(call, wanted, waitMs);
 }
 
-/** Grants the first item that satisfies everything, or tells the reason that weighs most. */
-function grantFirst(call: Call, wanted: Wanted, mode: number): void {
-  const { state, out } = call;
+function faultInAccess(mode: number, quantity: number, waitMs: number): string | null {
+  if (mode < AccessMode.userLimit || mode > AccessMode.noUserLimit) {
+    return `Access mode ${mode} is none: use user limit (1), station share (2), exclusive (3) or no user limit (4).`;
+  }
+  if (quantity === 0) return "An access asks for at least one seat; this one asked for 0.";
+  if (quantity > 1 && (mode === AccessMode.stationShare || mode === AccessMode.exclusive)) {
+    return `Station share and exclusive take one seat; this access asked for ${quantity}.`;
+  }
+  return waitMs > MAX_WAIT_MS ? `An access waits for at most ${MAX_WAIT_MS} ms; this one asked for ${waitMs}.` : null;
+}
+
+/** Grants the first item that satisfies everything, or waits for it, or tells the reason that weighs most. */
+function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
+  const { state, session, out } = call;
   const moment: Moment = { calendarMs: state.calendarMs, reached: call.reached };
+  const asker = new Asker(state, session);
   let reason: Item | null = null;
   let status: StatusCode = Status["not-found"];
-  for (const item of state.container.find(wanted.firmCode, wanted.productCode)) {
+  let answer: SeatAnswer = SeatAnswer.fits;
+  for (const item of candidates(state, asker, wanted)) {
     if (wanted.itemRef !== 0 && item.terms.tmrId !== wanted.itemRef) continue;
-    const judged = judge(item, wanted, moment);
+    let judged = judge(item, wanted, moment);
+    let seats: SeatAnswer = SeatAnswer.fits;
     if (judged === Status.ok) {
-      grant(call, item, wanted.seats, mode);
-      return;
+      seats = judgeItemSeats(state, asker, item, wanted);
+      if (seats === SeatAnswer.fits) {
+        grant(call, asker, item, wanted);
+        return;
+      }
+      judged = statusOf(seats);
     }
     if (reason === null || weight(judged) > weight(status)) {
       reason = item;
       status = judged;
+      answer = seats;
     }
   }
+  if (reason !== null && waitMs > 0 && canWait(reason, wanted, answer)) {
+    enqueue(call, asker, reason, wanted, waitMs);
+    return;
+  }
   if (reason !== null) out.license(reason.pool, reason, state.container);
-  out.refuse(status, sentenceOf(status, reason, wanted, moment, state.container.name));
+  out.refuse(status, sentenceOf(call, asker, status, reason, wanted, moment, answer));
 }
 
-function grant(call: Call, item: Item, seats: number, mode: number): void {
+/** A station that shares a seat already comes back to that item, though an earlier one has free seats by now. */
+function candidates(state: State, asker: Asker, wanted: Wanted): readonly Item[] {
+  const items = state.container.find(wanted.firmCode, wanted.productCode);
+  if (wanted.mode !== AccessMode.stationShare || items.length < 2) return items;
+  const isShared = (item: Item): boolean => seatsNeeded(state, asker, item.pool, wanted) === 0;
+  return [...items.filter(isShared), ...items.filter((item) => !isShared(item))];
+}
+
+function judgeItemSeats(state: State, asker: Asker, item: Item, wanted: Wanted): SeatAnswer {
+  const isCountedOnly = wanted.mode === AccessMode.userLimit || wanted.mode === AccessMode.noUserLimit;
+  if (!isCountedOnly || !isPlain(state, item)) return judgeSeats(state, asker, item, wanted);
+  return wanted.seats > 0 && wanted.seats > freeSeats(item) ? SeatAnswer.taken : SeatAnswer.fits;
+}
+
+/** Waiting helps when seats are taken or spoken for that there are at all. */
+function canWait({ terms }: Item, { seats }: Wanted, answer: SeatAnswer): boolean {
+  return (answer === SeatAnswer.taken || answer === SeatAnswer.awaited) && seats <= terms.quantity;
+}
+
+function grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void {
   const { state, session, out } = call;
+  const { pool } = item;
+  if (refuseBeyondLimits(call)) return;
+  if (isPlain(state, item) && wanted.mode !== AccessMode.stationShare) {
+    describeHandle(state, state.grant(session, pool, wanted.seats, wanted.mode), out);
+    return;
+  }
+  const seats = seatsNeeded(state, asker, pool, wanted);
+  const rule = countedNumber(decide(state, asker, pool));
+  if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, seats);
+  describeHandle(state, state.grant(session, pool, seats, wanted.mode, rule), out);
+}
+
+function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: number): void {
+  const { state, session, out } = call;
+  if (refuseBeyondLimits(call)) return;
+  const { seats, mode, featureMap } = wanted;
+  const rule = countedNumber(decide(state, asker, item.pool));
+  const slot = state.enqueue(session, item.pool, { seats, mode, featureMap, rule }, state.logMs + waitMs);
+  describeHandle(state, slot, out);
+}
+
+/** True after refusing one handle too many. */
+function refuseBeyondLimits({ state, session, out }: Call): boolean {
   const { maxHandles, maxHandlesPerSession } = state.limits;
   if (state.handles.size >= maxHandles) {
     out.refuse(Status["bad-request"], `All ${maxHandles} handles of this system are in use.`);
-  } else if (state.handles.countOf(session) >= maxHandlesPerSession) {
+    return true;
+  }
+  if (state.handles.countOf(session) >= maxHandlesPerSession) {
     out.refuse(Status["bad-request"], `This session holds ${maxHandlesPerSession} handles, the most allowed.`);
+    return true;
+  }
+  return false;
+}
+
+/** Fills in a handle and its license as they are now, and what became of one that waits or was lost. */
+export function describeHandle(state: State, slot: number, out: Answer): void {
+  const { handles, container } = state;
+  const pool = container.pool(handles.pool(slot));
+  const what = handles.state(slot);
+  out.u64(ResultWord.handle, handles.handle(slot));
+  out.mode(handles.mode(slot));
+  out.license(pool, pool.item, container);
+  if (what === HandleState.queued) {
+    const place = placeOf(state, slot);
+    out.u32(ResultWord.free, place);
+    out.refuse(Status.queued, `${licenseText(state, pool)}: place ${place} of ${pool.waiting.size} who wait.`);
+  } else if (isLost(what)) {
+    const [status, why] = lossOf(what);
+    out.refuse(status, `Handle ${handles.handle(slot)} of ${licenseText(state, pool)} ${why}.`);
   } else {
-    describeHandle(state, state.grant(session, item.pool, seats, mode), out);
+    out.u32(ResultWord.quantity, handles.seats(slot));
   }
 }
 
-/** Fills in a handle and its license as they are now. */
-export function describeHandle(state: State, slot: number, out: Answer): void {
-  const pool = state.container.pool(state.handles.pool(slot));
-  out.u64(ResultWord.handle, state.handles.handle(slot));
-  out.mode(state.handles.mode(slot));
-  out.u32(ResultWord.quantity, state.handles.seats(slot));
-  out.license(pool, pool.item, state.container);
+function lossOf(what: number): readonly [StatusCode, string] {
+  switch (what) {
+    case HandleState.overdue:
+      return [Status["no-free-license"], "waited as long as was asked for, and no seat became free"];
+    case HandleState.denied:
+      return [Status["access-list"], "waits no more: another access list denies it"];
+    default:
+      return [Status["handle-lost"], "was taken away by an administrator"];
+  }
 }
 
-function sentenceOf(status: StatusCode, item: Item | null, wanted: Wanted, moment: Moment, container: string): string {
+function licenseText(state: State, { key }: Pool): string {
+  return `license ${key.firmCode}:${key.productCode} item ${key.tmrId} in container ${state.container.name}`;
+}
+
+function sentenceOf(
+  { state }: Call,
+  asker: Asker,
+  status: StatusCode,
+  item: Item | null,
+  wanted: Wanted,
+  moment: Moment,
+  answer: SeatAnswer,
+): string {
+  const container = state.container.name;
   const codes = `${wanted.firmCode}:${wanted.productCode}`;
   if (item === null) {
     const reference = wanted.itemRef === 0 ? "" : ` with item reference ${wanted.itemRef}`;
@@ -130,7 +246,8 @@ function sentenceOf(status: StatusCode, item: Item | null, wanted: Wanted, momen
   const license = `License ${codes} item ${terms.tmrId} in container ${container}`;
   switch (status) {
     case Status["no-free-license"]:
-      return `${license}: ${freeSeats(item)} of ${terms.quantity} seats are free, ${wanted.seats} asked for.`;
+    case Status["access-list"]:
+      return `${license}${seatSentence(state, asker, item, wanted, answer)}`;
     case Status["not-yet-valid"]:
       return `${license} is valid from ${timeText(terms.activationMs)} on.`;
     case Status.expired:

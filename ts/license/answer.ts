@@ -7,8 +7,9 @@ import { MAX_BATCH_RECORDS } from "../wire/batch.js";
 import type { StatusCode } from "../wire/kinds.js";
 import { MAX_RESULT_BLOB_BYTES, RESULT_BYTES } from "../wire/result.js";
 import { MAX_BATCH_LIST_BYTES, MAX_SENTENCE_BYTES } from "./limits.js";
+import { freeSeats, type Item, type Pool } from "./pool.js";
 import type { RecordStore } from "./records.js";
-import { freeSeats, type Item, type Pool, type VirtualContainer } from "./virtual-container.js";
+import type { VirtualContainer } from "./virtual-container.js";
 import { bytesOf, copyWords, putU64At, RECORD_WORDS, RequestWord, ResultWord, SESSION_WORDS } from "./words.js";
 
 export class Answer {
@@ -99,6 +100,15 @@ export class Answer {
     const length = this.#blobs.write(text, this.#blobAt, MAX_RESULT_BLOB_BYTES, "utf8");
     this.#listBytes += length;
     this.#setBlob(length);
+    this.u32(ResultWord.nextCursor, nextCursor);
+  }
+
+  /** A part of a document, at most MAX_RESULT_BLOB_BYTES. */
+  bytes(bytes: Uint8Array, nextCursor: number): void {
+    this.#claim(bytes.length);
+    this.#blobs.set(bytes, this.#blobAt);
+    this.#listBytes += bytes.length;
+    this.#setBlob(bytes.length);
     this.u32(ResultWord.nextCursor, nextCursor);
   }
 

@@ -5,9 +5,11 @@
 import { Kind, Status } from "../wire/kinds.js";
 import { access, describeHandle } from "./access.js";
 import type { Call } from "./call.js";
+import { HandleState, isLost } from "./handle-row.js";
 import { RESULT_WINDOW } from "./limits.js";
-import { type ListPart, listContainers, listItems } from "./listing.js";
+import { type ListPart, listContainers, listHandles, listItems } from "./listing.js";
 import { openSession, repeatEnded } from "./open-session.js";
+import { settleFreed } from "./queue.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
 /** Executes the request that `call` points at; its result is the current record of `call.out`. */
@@ -72,6 +74,7 @@ function isStored(kind: number): boolean {
     case Kind.info:
     case Kind.containers:
     case Kind.items:
+    case Kind.handles:
       return false;
     default:
       return true;
@@ -83,7 +86,7 @@ function read(call: Call): void {
   const cursor = words[at + RequestWord.cursor] as number;
   switch (call.kind) {
     case Kind.info: {
-      const handle = findHandle(call);
+      const handle = findAsked(call);
       if (handle !== -1) describeHandle(state, handle, out);
       return;
     }
@@ -92,6 +95,9 @@ function read(call: Call): void {
       return;
     case Kind.items:
       answerList(call, () => listItems(state, cursor, reached));
+      return;
+    case Kind.handles:
+      answerList(call, () => listHandles(state, cursor, words, at));
       return;
     default: // a heartbeat: keeping the session alive is all that it asks
   }
@@ -112,13 +118,22 @@ function write(call: Call): void {
   }
 }
 
+/** Of a handle that waits: withdraws it. Of one that was lost: tells so once more, and forgets it. */
 function release(call: Call): void {
   const { state, out } = call;
-  const handle = findHandle(call);
+  const handle = findAsked(call);
   if (handle === -1) return;
   const pool = state.container.pool(state.handles.pool(handle));
-  describeHandle(state, handle, out);
+  if (isLost(state.handles.state(handle))) {
+    describeHandle(state, handle, out);
+    state.release(handle);
+    return;
+  }
+  out.u64(ResultWord.handle, state.handles.handle(handle));
+  out.mode(state.handles.mode(handle));
+  if (state.handles.state(handle) === HandleState.held) out.u32(ResultWord.quantity, state.handles.seats(handle));
   state.release(handle);
+  settleFreed(state, call.reached);
   out.license(pool, pool.item, state.container);
 }
 
@@ -129,8 +144,16 @@ function closeSession(call: Call): void {
   state.closeSession(call.session, out.words, out.at);
 }
 
+/** The slot of the handle asked about, which takes its seats; -1 after refusing any other. */
+export function findHandle(call: Call): number {
+  const slot = findAsked(call);
+  if (slot === -1 || call.state.handles.state(slot) === HandleState.held) return slot;
+  describeHandle(call.state, slot, call.out);
+  return -1;
+}
+
 /** The slot of the handle asked about; -1 after refusing one that never was, was released, or is another session's. */
-function findHandle(call: Call): number {
+function findAsked(call: Call): number {
   const { state, out } = call;
   const handle = u64At(call.words, call.at + RequestWord.handle);
   const slot = state.handles.find(handle, call.session);

@@ -9,6 +9,8 @@ export const RESULT_WINDOW = 256;
 export const DEFAULT_TIMEOUT_MS = 120_000;
 /** The longest session time-out: the result record shows it as u32. */
 export const MAX_TIMEOUT_MS = 0xffff_ffff;
+/** The longest time that an access may wait. */
+export const MAX_WAIT_MS = 0xffff_ffff;
 /** The longest sentence of a refusal, UTF-8. */
 export const MAX_SENTENCE_BYTES = 200;
 /** The longest holding statement, signature included: a batch that carries one has room for requests too. */
@@ -29,6 +31,8 @@ export interface LicenseLimits {
   readonly maxStoredResults: number;
   /** closed or refused sessions whose last result is still repeated */
   readonly maxEndedSessions: number;
+  /** handles taken away whose clients have not given them back yet; the oldest is forgotten first */
+  readonly maxLostHandles: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -37,4 +41,5 @@ export const LIMITS: LicenseLimits = {
   maxHandlesPerSession: 65_536,
   maxStoredResults: 1_048_576,
   maxEndedSessions: 16_384,
+  maxLostHandles: 4_096,
 };

@@ -4,9 +4,12 @@
  */
 import { canonicalJson } from "../wire/canonical.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
+import { HandleState } from "./handle-row.js";
+import { freeSeats, type Item, reservedSeats } from "./pool.js";
 import type { State } from "./state.js";
 import { referenceOf, shownTerms } from "./terms.js";
-import { freeSeats, type Item, isReached, upstreamsOf } from "./virtual-container.js";
+import { isReached, upstreamsOf } from "./virtual-container.js";
+import { RequestWord } from "./words.js";
 
 /** One part of a list. */
 export interface ListPart {
@@ -24,7 +27,7 @@ export function listContainers(state: State, cursor: number, reached: number): L
     kind: "virtual",
     items: shown,
     sessions: state.sessions.size,
-    handles: state.handles.size,
+    handles: state.handles.size - state.handles.lost.size,
   };
   return { text: canonicalJson(cursor === 0 ? [container] : []), nextCursor: 0 };
 }
@@ -35,12 +38,61 @@ export function listContainers(state: State, cursor: number, reached: number): L
  */
 export function listItems(state: State, cursor: number, reached: number): ListPart {
   const { items } = state.container;
+  return fill(cursor, items.length, (index) => {
+    const item = items[index] as Item;
+    return isReached(item, reached) ? describe(item) : null;
+  });
+}
+
+/**
+ * Who holds what: one object per handle that takes or waits for seats, from slot `cursor` on. The request at word `at`
+ * may name a firm code and a product code, 0 = any.
+ */
+export function listHandles(state: State, cursor: number, words: Uint32Array, at: number): ListPart {
+  const firmCode = words[at + RequestWord.firmCode] as number;
+  const productCode = words[at + RequestWord.productCode] as number;
+  const { handles, container } = state;
+  return fill(cursor, handles.slots, (slot) => {
+    const shown = stateNames[handles.state(slot)];
+    if (shown === undefined) return null;
+    const { key } = container.pool(handles.pool(slot));
+    if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && key.productCode !== productCode)) {
+      return null;
+    }
+    const { host, user, station, program } = state.seats.party(slot);
+    return {
+      handle: handles.handle(slot),
+      firmCode: key.firmCode,
+      productCode: key.productCode,
+      itemRef: key.tmrId,
+      seats: handles.seats(slot),
+      mode: handles.mode(slot),
+      host,
+      user,
+      station,
+      program,
+      sinceMs: handles.sinceMs(slot),
+      state: shown,
+    };
+  });
+}
+
+/** Of handles that are only there to be told lost, nothing is shown. */
+const stateNames: Readonly<Record<number, string>> = {
+  [HandleState.held]: "held",
+  [HandleState.queued]: "queued",
+  [HandleState.lingering]: "lingering",
+  [HandleState.borrowed]: "borrowed",
+};
+
+/** As many of the entries from `cursor` on as fit into one part; null is passed over. */
+function fill(cursor: number, end: number, describe: (index: number) => Record<string, unknown> | null): ListPart {
   const texts: string[] = [];
   let bytes = 2;
-  for (let index = cursor; index < items.length; index++) {
-    const item = items[index] as Item;
-    if (!isReached(item, reached)) continue;
-    const text = canonicalJson(describe(item));
+  for (let index = cursor; index < end; index++) {
+    const entry = describe(index);
+    if (entry === null) continue;
+    const text = canonicalJson(entry);
     const more = Buffer.byteLength(text) + 1;
     if (bytes + more > MAX_RESULT_BLOB_BYTES) return { text: `[${texts.join(",")}]`, nextCursor: index };
     bytes += more;
@@ -55,6 +107,9 @@ function describe(item: Item): Record<string, unknown> {
     ...terms,
     itemRef: referenceOf(item.terms),
     used: item.pool.used,
+    reserved: reservedSeats(item),
+    lingering: item.pool.lingering,
+    queued: item.pool.waiting.size,
     free: freeSeats(item),
     holders: upstreamsOf(item.holders),
     ...(item.odd === 0 ? {} : { odd: item.odd }),

@@ -6,12 +6,14 @@
 import { blobAreaOffset, MAX_BATCH_RECORDS, readBatchHeader, recordOffset } from "../wire/batch.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
+import { administer } from "./administer.js";
 import { Answer } from "./answer.js";
 import type { Call } from "./call.js";
 import { executeRequest } from "./execute.js";
 import { type Genesis, type LicensePorts, signingKeyOf } from "./genesis.js";
 import { LIMITS, type LicenseLimits } from "./limits.js";
 import { blobOf } from "./open-session.js";
+import { settleAll, settleFreed } from "./queue.js";
 import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { State } from "./state.js";
 import { checkStatement } from "./statement.js";
@@ -25,6 +27,9 @@ export interface BatchResults {
   /** what the records' blob fields point into */
   readonly blobs: Buffer;
 }
+
+/** From here on only a server proposes. */
+const FIRST_SYSTEM_KIND = 128;
 
 export class LicenseMachine {
   readonly #state: State;
@@ -109,6 +114,8 @@ export class LicenseMachine {
     this.#call.blobArea = blobAreaOffset(header.count);
     batch.copy(this.#bytes, 0, 0, this.#call.blobArea);
     this.#call.reached = header.reached;
+    this.#state.lapse();
+    settleAll(this.#state, header.reached);
     for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i) / WORD_BYTES);
     this.#state.end();
     this.#answerCheckpoints();
@@ -135,21 +142,21 @@ export class LicenseMachine {
     if (call.kind === Kind.expire) this.#expire();
     else if (call.kind === Kind.statement) this.#applyStatement();
     else if (call.kind === Kind.checkpoint) this.#checkpointsAsked.push(index);
+    else if (call.kind >= FIRST_SYSTEM_KIND) administer(call);
     else executeRequest(call);
+    if (this.#state.seats.freed.length > 0) settleFreed(this.#state, call.reached);
   }
 
-  /** Ends every session whose time is over, and says when the next one's will be. */
+  /** Ends every session whose time is over, and says when the next end of a session, a wait or a lingering will be. */
   #expire(): void {
     const state = this.#state;
     for (;;) {
       const session = state.sessions.firstToTimeOut();
-      const deadline = session === -1 ? 0 : state.sessions.deadline(session);
-      if (session === -1 || deadline > state.logMs) {
-        this.#out.u64(ResultWord.nextExpiryMs, deadline);
-        return;
-      }
+      if (session === -1 || state.sessions.deadline(session) > state.logMs) break;
       state.timeOutSession(session);
     }
+    settleFreed(state, this.#call.reached);
+    this.#out.u64(ResultWord.nextExpiryMs, state.nextDeadline());
   }
 
   /**
@@ -178,5 +185,6 @@ export class LicenseMachine {
       return;
     }
     this.#state.acceptStatement(upstream, statement);
+    settleAll(this.#state, this.#call.reached);
   }
 }

@@ -2,6 +2,7 @@
 import { Status } from "../wire/kinds.js";
 import type { Call } from "./call.js";
 import { DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, RESULT_WINDOW } from "./limits.js";
+import { areNames, identityOf } from "./party.js";
 import { NONE } from "./records.js";
 import { RequestWord, u64At } from "./words.js";
 
@@ -43,7 +44,8 @@ export function openSession(call: Call): void {
     out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
     return;
   }
-  const slot = state.openSession(words, key, names, timeoutMs, answeredBelow);
+  const identity = identityOf(words, at + RequestWord.address, names);
+  const slot = state.openSession(words, key, identity, timeoutMs, answeredBelow);
   out.lease(timeoutMs);
   state.storeResult(slot, out.words, out.at, null);
 }
@@ -57,20 +59,6 @@ function faultInOpening(call: Call, names: Buffer, timeoutMs: number, answeredBe
   if (timeoutMs > MAX_TIMEOUT_MS) return `A session time-out is at most ${MAX_TIMEOUT_MS} ms, ${timeoutMs} asked for.`;
   if (!areNames(names)) return "The names of a session are five UTF-8 strings, each behind its length.";
   return state.sessions.size >= maxSessions ? `All ${maxSessions} sessions of this system are in use.` : null;
-}
-
-/** Host, user, station, program and version of the client library: each u8 length, then UTF-8. No bytes: all empty. */
-function areNames(names: Buffer): boolean {
-  if (names.length === 0) return true;
-  let at = 0;
-  for (let i = 0; i < 5; i++) {
-    const length = names[at];
-    if (length === undefined || at + 1 + length > names.length) return false;
-    const name = names.subarray(at + 1, at + 1 + length);
-    if (!Buffer.from(name.toString("utf8")).equals(name)) return false;
-    at += 1 + length;
-  }
-  return at === names.length;
 }
 
 /** A copy of the blob of the request. */

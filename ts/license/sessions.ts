@@ -1,4 +1,5 @@
 /** The open sessions: a table of slots, found by the 16 bytes of the session. */
+import { isIdentity } from "./party.js";
 import { NONE } from "./records.js";
 import { Rows } from "./rows.js";
 import { SessionIndex } from "./session-index.js";
@@ -28,13 +29,13 @@ export const SessionRow = {
   size: 16,
 } as const;
 
-const noNames = Buffer.alloc(0);
+const nobody = Buffer.alloc(0);
 
 export class SessionTable {
   readonly #rows = new Rows(SessionRow.size);
   readonly #index: SessionIndex;
-  /** per slot: the five names of openSession as they came */
-  readonly #names: Buffer[] = [];
+  /** per slot: address and names, see party.ts */
+  readonly #identities: Buffer[] = [];
   /** a stack: the slot freed last is used first */
   #free: number[] = [];
   readonly #timeouts = new TimeoutQueue((slot) => this.deadline(slot));
@@ -55,7 +56,7 @@ export class SessionTable {
 
   /** Slots that were ever used. */
   get slots(): number {
-    return this.#names.length;
+    return this.#identities.length;
   }
 
   /** The slot of the session in the four words of `key` from `at` on, or -1. */
@@ -75,12 +76,17 @@ export class SessionTable {
     return u64At(this.#rows.words, slot * SessionRow.size + SessionRow.deadline);
   }
 
+  /** Address and names of whom the session is of. */
+  identity(slot: number): Buffer {
+    return this.#identities[slot] as Buffer;
+  }
+
   answeredBelow(slot: number): number {
     return u64At(this.#rows.words, slot * SessionRow.size + SessionRow.answeredBelow);
   }
 
   /** Opens the session in the four words of `key` from `at` on. Returns its slot. */
-  open(key: Uint32Array, at: number, names: Buffer, timeoutMs: number, deadline: number, below: number): number {
+  open(key: Uint32Array, at: number, identity: Buffer, timeoutMs: number, deadline: number, below: number): number {
     const slot = this.#free.pop() ?? this.slots;
     this.#rows.reserve(slot);
     const { words } = this.#rows;
@@ -95,7 +101,7 @@ export class SessionTable {
     words[row + SessionRow.handles] = 0;
     words[row + SessionRow.firstResult] = NONE;
     words[row + SessionRow.lastResult] = NONE;
-    this.#names[slot] = names;
+    this.#identities[slot] = identity;
     this.#index.add(words, slot);
     this.#timeouts.add(slot, deadline);
     return slot;
@@ -106,7 +112,7 @@ export class SessionTable {
     this.#index.delete(words, slot);
     this.#timeouts.remove(slot);
     words[slot * SessionRow.size + SessionRow.open] = 0;
-    this.#names[slot] = noNames;
+    this.#identities[slot] = nobody;
     this.#free.push(slot);
   }
 
@@ -133,7 +139,7 @@ export class SessionTable {
     out.u32(slots);
     this.#rows.write(slots, out);
     writeSlots(this.#free, out);
-    for (const names of this.#names) out.block(names);
+    for (const identity of this.#identities) out.block(identity);
   }
 
   /** Reads into an empty table; what the rows say of handles and results is for those tables to check. */
@@ -145,10 +151,11 @@ export class SessionTable {
     this.#free = free.slots;
     const { words } = this.#rows;
     for (let slot = 0; slot < slots; slot++) {
-      this.#names[slot] = input.block();
+      this.#identities[slot] = input.block();
       const at = slot * SessionRow.size;
       if (words[at + SessionRow.open] !== (free.marks[slot] === 1 ? 0 : 1)) throw malformed(`session slot ${slot}`);
       if (free.marks[slot] === 1) continue;
+      if (!isIdentity(this.identity(slot))) throw malformed(`the names of session slot ${slot}`);
       if (!isSafeU64At(words, at + SessionRow.deadline) || !isSafeU64At(words, at + SessionRow.answeredBelow)) {
         throw malformed(`an integer of session slot ${slot} is above 2^53`);
       }

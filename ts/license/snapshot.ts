@@ -4,7 +4,9 @@
  * snapshots, whether they applied every batch or began from an earlier snapshot. Indexes, the order of time-outs and
  * what is merged from the statements are made anew. Each table says how it is written, read and checked.
  */
+import { AccessList } from "./access-list.js";
 import type { LicensePorts } from "./genesis.js";
+import { restoreSeats } from "./seat-restore.js";
 import type { State } from "./state.js";
 import { readStatement, type Statement } from "./statement.js";
 import { malformed, WordReader } from "./word-reader.js";
@@ -13,7 +15,7 @@ import { WordWriter } from "./word-writer.js";
 /** "TMRS" read as a little-endian u32 */
 const MAGIC = 0x53_52_4d_54;
 /** Any other version is refused. */
-const VERSION = 2;
+const VERSION = 3;
 const DIGEST_BYTES = 32;
 
 /** Names, free slots and statements, per session: a guess that makes asking for memory twice rare. */
@@ -37,6 +39,7 @@ export function writeSnapshot(state: State, sha256: LicensePorts["sha256"]): Uin
   handles.write(out);
   results.records.write(out);
   ended.write(out);
+  out.block(state.accessList.bytes);
   for (const upstream of [1, 2, 3] as const)
     out.block(state.container.statement(upstream)?.payload ?? new Uint8Array());
   out.raw(sha256(out.view()));
@@ -62,12 +65,13 @@ export function readSnapshot(snapshot: Uint8Array, state: State, sha256: License
   const { container, sessions, handles, limits } = state;
   container.readPools(input);
   sessions.read(input, limits.maxSessions);
-  handles.read(input, limits.maxHandles, (slot) => {
-    if (!container.hasPool(handles.pool(slot))) throw malformed(`handle slot ${slot} is of no pool`);
-    container.take(container.pool(handles.pool(slot)), handles.seats(slot));
-  });
+  handles.read(input, limits.maxHandles);
   state.results.read(input);
   state.ended.read(input);
+  const list = AccessList.parse(input.block());
+  if (!(list instanceof AccessList)) throw malformed(`the access list: ${list[0]}`);
+  state.accessList = list;
+  restoreSeats(state);
   container.restore([readOne(input, 1, sha256), readOne(input, 2, sha256), readOne(input, 3, sha256)]);
   input.end();
 }

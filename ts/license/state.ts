@@ -5,14 +5,20 @@
 
 import { TmrError } from "../errors.js";
 import type { ProtocolRules } from "../wire/rules.js";
+import { AccessList, type LicenseName } from "./access-list.js";
+import type { Claims } from "./claims.js";
 import { EndedSessions } from "./ended.js";
 import { type Genesis, genesisDigest, type LicensePorts, parseContainerNumber } from "./genesis.js";
+import { HandleState } from "./handle-row.js";
 import { HandleTable } from "./handles.js";
 import type { LicenseLimits } from "./limits.js";
+import type { Party } from "./party.js";
+import type { Pool } from "./pool.js";
 import { ResultStore } from "./results.js";
+import { SeatBook, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
 import type { Statement } from "./statement.js";
-import { type Pool, type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
+import { type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
 import { WordWriter } from "./word-writer.js";
 import { RECORD_WORDS, ResultWord, SESSION_WORDS } from "./words.js";
 
@@ -29,6 +35,12 @@ const Change = {
   granted: 9,
   released: 10,
   stated: 11,
+  queued: 12,
+  promoted: 13,
+  lost: 14,
+  lapsed: 15,
+  givenUp: 16,
+  accessListSet: 17,
 } as const;
 
 const DIGEST_BYTES = 32;
@@ -47,6 +59,8 @@ export class State {
   readonly results: ResultStore;
   readonly ended: EndedSessions;
   readonly container: VirtualContainer;
+  readonly seats: SeatBook;
+  accessList = AccessList.empty;
   readonly #sha256: LicensePorts["sha256"];
   readonly #journal = new WordWriter(4096);
 
@@ -71,7 +85,13 @@ export class State {
     this.handles = new HandleTable(this.sessions);
     this.results = new ResultStore(this.sessions);
     this.ended = new EndedSessions(limits.maxEndedSessions, seed);
+    this.seats = new SeatBook(this.handles, this.container);
     this.#sha256 = ports.sha256;
+  }
+
+  /** What is claimed by what somebody is. */
+  get claims(): Claims {
+    return this.seats.claims;
   }
 
   /** Begins a batch. Neither time ever goes backwards, whatever a leader says. */
@@ -95,13 +115,13 @@ export class State {
   }
 
   /** Opens the session in the four words of `key` from `at` on. Returns its slot. */
-  openSession(key: Uint32Array, at: number, names: Buffer, timeoutMs: number, answeredBelow: number): number {
+  openSession(key: Uint32Array, at: number, identity: Buffer, timeoutMs: number, answeredBelow: number): number {
     this.ended.delete(key, at);
-    const slot = this.sessions.open(key, at, names, timeoutMs, this.logMs + timeoutMs, answeredBelow);
+    const slot = this.sessions.open(key, at, identity, timeoutMs, this.logMs + timeoutMs, answeredBelow);
     this.#journal.three(Change.sessionOpened, slot, timeoutMs);
     this.#journal.words(key, at, SESSION_WORDS);
     this.#journal.u64(answeredBelow);
-    this.#journal.block(names);
+    this.#journal.block(identity);
     return slot;
   }
 
@@ -151,40 +171,110 @@ export class State {
     this.ended.add(words, at, text);
   }
 
-  /** Returns the handle's slot. */
-  grant(session: number, pool: Pool, seats: number, mode: number): number {
-    const slot = this.handles.grant(session, pool.id, seats, mode);
-    this.container.take(pool, seats);
-    this.#entry(Change.granted, session, this.handles.handle(slot));
-    this.#journal.three(pool.key.firmCode, pool.key.productCode, pool.key.tmrId);
-    this.#journal.three(pool.key.actId, seats, mode);
+  /** Grants seats of a pool; `rule` counts them. Returns the handle's slot. */
+  grant(session: number, pool: Pool, seats: number, mode: number, rule = 0): number {
+    const slot = this.seats.grant(session, pool, seats, mode, rule, this.calendarMs);
+    this.#granted(Change.granted, slot, pool);
     return slot;
   }
 
-  /** Gives a handle's seats back. */
+  /** A handle that waits for its seats until `deadline`. Returns its slot. */
+  enqueue(session: number, pool: Pool, wanted: WaitWanted, deadline: number): number {
+    const slot = this.seats.enqueue(session, pool, wanted, this.calendarMs, deadline);
+    this.#granted(Change.queued, slot, pool);
+    this.#journal.u64(deadline);
+    return slot;
+  }
+
+  /** A handle that waited gets its seats. */
+  promote(slot: number, seats: number, rule: number): void {
+    this.seats.promote(slot, seats, rule, this.calendarMs);
+    this.#entry(Change.promoted, seats, this.handles.handle(slot));
+  }
+
+  /** Gives a handle back: its seats, its place among those that wait, or what is left of one that was lost. */
   release(slot: number): void {
     this.#journal.u32(Change.released);
     this.#journal.u64(this.handles.handle(slot));
-    this.#giveBack(slot);
+    this.seats.release(slot, this.logMs, this.calendarMs);
+  }
+
+  /** Takes a handle away; its client is told `why` until it gives the handle back. */
+  lose(slot: number, why: number): void {
+    this.#entry(Change.lost, why, this.handles.handle(slot));
+    this.seats.lose(slot, why, this.limits.maxLostHandles);
+  }
+
+  /** Gives up seats that linger for a user who asks for seats. */
+  giveUpLingering(pool: Pool, party: Party, seats: number): void {
+    const given = this.seats.giveUp(pool, party, seats);
+    if (given > 0) this.#entry(Change.givenUp, pool.id, given);
+  }
+
+  /** Log time of the next end of a session, of waiting or of lingering, 0 = none. */
+  nextDeadline(): number {
+    const session = this.sessions.firstToTimeOut();
+    const handle = this.handles.firstDue();
+    if (session === -1) return handle === -1 ? 0 : this.handles.deadline(handle);
+    const deadline = this.sessions.deadline(session);
+    return handle === -1 ? deadline : Math.min(deadline, this.handles.deadline(handle));
+  }
+
+  /** Ends the lingering and the waiting whose time is over. */
+  lapse(): void {
+    const { handles } = this;
+    for (
+      let slot = handles.firstDue();
+      slot !== -1 && handles.deadline(slot) <= this.logMs;
+      slot = handles.firstDue()
+    ) {
+      if (handles.state(slot) === HandleState.queued) {
+        this.lose(slot, HandleState.overdue);
+      } else {
+        this.endLingering(slot);
+      }
+    }
+  }
+
+  /** Frees seats that linger. */
+  endLingering(slot: number): void {
+    this.#entry(Change.lapsed, slot, this.handles.handle(slot));
+    this.seats.drop(slot);
+  }
+
+  /** Another access list: what is taken is counted by its rules; who waits and is not allowed any more does not wait. */
+  setAccessList(list: AccessList): void {
+    this.accessList = list;
+    this.#journal.u32(Change.accessListSet);
+    this.#journal.block(list.bytes);
+    for (const slot of this.seats.applyAccessList(list)) this.lose(slot, HandleState.denied);
+  }
+
+  /** How the access list names the license of a pool. */
+  licenseName({ key }: Pool): LicenseName {
+    return { firmCode: key.firmCode, productCode: key.productCode, container: this.container.name };
   }
 
   acceptStatement(upstream: UpstreamNumber, statement: Statement): void {
     this.container.state(upstream, statement);
+    if (!this.accessList.isEmpty) this.seats.countAgain();
     this.#entry(Change.stated, upstream, statement.version);
     this.#journal.raw(statement.digest);
   }
 
   #dropSession(session: number): void {
     for (let slot = this.handles.firstOf(session); slot !== -1; slot = this.handles.firstOf(session)) {
-      this.#giveBack(slot);
+      this.seats.release(slot, this.logMs, this.calendarMs);
     }
     this.results.dropBelow(session, Number.POSITIVE_INFINITY);
     this.sessions.close(session);
   }
 
-  #giveBack(slot: number): void {
-    this.container.give(this.container.pool(this.handles.pool(slot)), this.handles.seats(slot));
-    this.handles.release(slot);
+  #granted(change: number, slot: number, { key }: Pool): void {
+    const { handles } = this;
+    this.#entry(change, handles.session(slot), handles.handle(slot));
+    this.#journal.three(key.firmCode, key.productCode, key.tmrId);
+    this.#journal.three(key.actId, handles.seats(slot), handles.mode(slot));
   }
 
   /** An entry about a slot, with a 64-bit integer. */

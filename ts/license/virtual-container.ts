@@ -1,11 +1,11 @@
 /**
- * The virtual container: what at least two upstreams state with equal terms (protocol.md rule 9), and the seats that
- * are taken of it. Seats are counted per join key, apart from the item, so an item that changes, disappears and comes
- * back finds its seats as they were.
+ * The virtual container: what at least two upstreams state with equal terms (protocol.md rule 9), and the pools in
+ * which the seats of it are counted.
  */
 import { MERGED_ENTRY_BYTES, MergedField } from "../wire/merge.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import type { ContainerNumber, LicensePorts } from "./genesis.js";
+import { type Item, newPool, type Pool } from "./pool.js";
 import { readSlots, writeSlots } from "./slot-list.js";
 import type { Statement } from "./statement.js";
 import type { JoinKey, Terms } from "./terms.js";
@@ -14,29 +14,6 @@ import type { WordWriter } from "./word-writer.js";
 
 export type UpstreamNumber = 1 | 2 | 3;
 const upstreamNumbers: readonly UpstreamNumber[] = [1, 2, 3];
-
-/** Seats taken of one join key. */
-export interface Pool {
-  /** index for {@link VirtualContainer.pool} */
-  readonly id: number;
-  readonly key: JoinKey;
-  /** seats taken, over all handles; above the quantity only after the quantity was lowered */
-  used: number;
-  /** handles, those that take no seat included */
-  handles: number;
-  /** null while fewer than two upstreams state it with equal terms */
-  item: Item | null;
-}
-
-/** An item that at least two upstreams state with equal terms. */
-export interface Item {
-  readonly terms: Terms;
-  /** bit i-1 set: upstream i states exactly these terms */
-  readonly holders: number;
-  /** the upstream that states other terms under the same key, 0 = none */
-  readonly odd: number;
-  readonly pool: Pool;
-}
 
 /** How many of the upstreams in a mask of three bits. */
 export function countOf(mask: number): number {
@@ -51,11 +28,6 @@ export function upstreamsOf(mask: number): number[] {
 /** True when enough of the reached upstreams hold the item to grant or show it. */
 export function isReached(item: Item, reached: number): boolean {
   return countOf(item.holders & reached) >= 2;
-}
-
-/** Seats that may still be taken; 0, never less, when a lowered quantity left more taken than there are. */
-export function freeSeats(item: Item): number {
-  return Math.max(0, item.terms.quantity - item.pool.used);
 }
 
 const noItems: readonly Item[] = [];
@@ -120,21 +92,16 @@ export class VirtualContainer {
     return this.#poolByKey.get(nameOf(key)) ?? this.#addPool(this.#freePoolIds.pop() ?? this.#pools.length, key);
   }
 
-  #addPool(id: number, { firmCode, productCode, tmrId, actId }: JoinKey): Pool {
-    const pool = { id, key: { firmCode, productCode, tmrId, actId }, used: 0, handles: 0, item: null };
+  #addPool(id: number, key: JoinKey): Pool {
+    const pool = newPool(id, key);
     this.#pools[id] = pool;
     this.#poolByKey.set(nameOf(pool.key), pool);
     return pool;
   }
 
-  take(pool: Pool, seats: number): void {
-    pool.used += seats;
-    pool.handles += 1;
-  }
-
-  give(pool: Pool, seats: number): void {
-    pool.used -= seats;
-    pool.handles -= 1;
+  /** All pools, ascending by id. */
+  *pools(): IterableIterator<Pool> {
+    for (const pool of this.#pools) if (pool !== undefined) yield pool;
   }
 
   /** The ids of the pools with their keys; what is taken of them is told by the handles. */
@@ -148,7 +115,7 @@ export class VirtualContainer {
     }
   }
 
-  /** Reads into a container without pools. {@link restore} comes next, once {@link take} was told every handle. */
+  /** Reads into a container without pools. {@link restore} comes next, once every handle was counted. */
   readPools(input: WordReader): void {
     const count = input.u32();
     if (count > MAX_POOLS) throw malformed(`${count} pools`);

@@ -1,0 +1,86 @@
+/**
+ * Who has a claim by what he is, not by a handle: a station that shares a seat, a program that runs on a station, a
+ * user for whom seats linger. Found by their names; made anew from the handles of a snapshot.
+ */
+import { type Chain, newChain } from "./chain.js";
+import { type Party, stationOf } from "./party.js";
+import type { Pool } from "./pool.js";
+
+const none: ReadonlySet<number> = new Set();
+
+export class Claims {
+  /** handles that share one seat; the first of them takes it */
+  readonly #shares = new Map<string, Chain>();
+  /** programs that run with an exclusive handle, or wait for it */
+  readonly #running = new Set<string>();
+  /** lingering handles, those released first first */
+  readonly #lingering = new Map<string, Set<number>>();
+
+  /** The handles of this station that share a seat of a pool; a client that names no station is one by itself. */
+  share(pool: Pool, party: Party, session: number): Chain | undefined {
+    return this.#shares.get(shareKey(pool, party, session));
+  }
+
+  addShare(pool: Pool, party: Party, session: number): Chain {
+    const chain = newChain();
+    this.#shares.set(shareKey(pool, party, session), chain);
+    return chain;
+  }
+
+  dropShare(pool: Pool, party: Party, session: number): void {
+    this.#shares.delete(shareKey(pool, party, session));
+  }
+
+  isRunning(pool: Pool, party: Party, session: number): boolean {
+    return this.#running.has(programKey(pool, party, session));
+  }
+
+  addRunning(pool: Pool, party: Party, session: number): void {
+    this.#running.add(programKey(pool, party, session));
+  }
+
+  dropRunning(pool: Pool, party: Party, session: number): void {
+    this.#running.delete(programKey(pool, party, session));
+  }
+
+  /** Handles of a pool that linger for this user. */
+  lingering(pool: Pool, party: Party): ReadonlySet<number> {
+    return this.#lingering.get(userKey(pool, party)) ?? none;
+  }
+
+  addLingering(pool: Pool, party: Party, slot: number): void {
+    const key = userKey(pool, party);
+    if (key === "") return;
+    const slots = this.#lingering.get(key);
+    if (slots === undefined) this.#lingering.set(key, new Set([slot]));
+    else slots.add(slot);
+  }
+
+  dropLingering(pool: Pool, party: Party, slot: number): void {
+    const key = userKey(pool, party);
+    const slots = this.#lingering.get(key);
+    if (slots === undefined) return;
+    slots.delete(slot);
+    if (slots.size === 0) this.#lingering.delete(key);
+  }
+}
+
+function shareKey(pool: Pool, party: Party, session: number): string {
+  return `${pool.id} ${stationKey(party, session)}`;
+}
+
+/** Over all items of a product: another item with free seats would not make it another program. */
+function programKey({ key }: Pool, party: Party, session: number): string {
+  return `${key.firmCode}:${key.productCode} ${party.program.length} ${party.program} ${stationKey(party, session)}`;
+}
+
+function stationKey(party: Party, session: number): string {
+  return stationOf(party) || `session ${session}`;
+}
+
+/** The same user is who has the same user name, on any station; without a user name, the same station. */
+function userKey(pool: Pool, party: Party): string {
+  if (party.user !== "") return `${pool.id} user ${party.user}`;
+  const station = stationOf(party);
+  return station === "" ? "" : `${pool.id} station ${station}`;
+}

@@ -1,0 +1,65 @@
+/**
+ * The seats of one license, counted apart from its terms, so that an item that changes, disappears and comes back finds
+ * its seats as they were.
+ */
+import { type Chain, newChain } from "./chain.js";
+import type { JoinKey, Terms } from "./terms.js";
+
+/** Seats taken of one join key. */
+export interface Pool {
+  /** index for `VirtualContainer.pool` */
+  readonly id: number;
+  readonly key: JoinKey;
+  /** seats in use, over all handles; with the lingering ones above the quantity only after the quantity was lowered */
+  used: number;
+  /** seats that stay taken for a while after they were released */
+  lingering: number;
+  /** seats that rules of the access list keep for whom they fit, and who does not use them */
+  reserved: number;
+  /** handles, those that take no seat included */
+  handles: number;
+  /** handles that wait, first in, first out */
+  readonly waiting: Chain;
+  /** handles that linger, in the order of their release */
+  readonly released: Chain;
+  /** seats taken per rule that counts here, by the rule's number; null = none counts */
+  ruleSeats: Map<number, number> | null;
+  /** null while fewer than two upstreams state it with equal terms */
+  item: Item | null;
+}
+
+/** An item that at least two upstreams state with equal terms. */
+export interface Item {
+  readonly terms: Terms;
+  /** bit i-1 set: upstream i states exactly these terms */
+  readonly holders: number;
+  /** the upstream that states other terms under the same key, 0 = none */
+  readonly odd: number;
+  readonly pool: Pool;
+}
+
+/** A license of which nothing is taken. */
+export function newPool(id: number, { firmCode, productCode, tmrId, actId }: JoinKey): Pool {
+  return {
+    id,
+    key: { firmCode, productCode, tmrId, actId },
+    used: 0,
+    lingering: 0,
+    reserved: 0,
+    handles: 0,
+    waiting: newChain(),
+    released: newChain(),
+    ruleSeats: null,
+    item: null,
+  };
+}
+
+/** Seats that anybody may still take; 0, never less, when a lowered quantity left more taken than there are. */
+export function freeSeats({ terms, pool }: Item): number {
+  return Math.max(0, terms.quantity - pool.used - pool.lingering - pool.reserved);
+}
+
+/** Seats shown as reserved: not more than are left. */
+export function reservedSeats({ terms, pool }: Item): number {
+  return Math.max(0, Math.min(pool.reserved, terms.quantity - pool.used - pool.lingering));
+}

@@ -1,0 +1,57 @@
+/**
+ * Grants to those who wait: at the end of every operation that gave seats back, and at the beginning of every batch for
+ * what time, another statement or an upstream that is back made possible.
+ */
+import { AccessMode, Status } from "../wire/kinds.js";
+import { judge, type Moment } from "./access.js";
+import type { Item, Pool } from "./pool.js";
+import { NONE } from "./records.js";
+import { Ahead, Asker, countedNumber, decide, judgeSeats, SeatAnswer, seatsNeeded } from "./seats.js";
+import type { State } from "./state.js";
+
+/** Lets those who wait have the seats that were given back since the last call. */
+export function settleFreed(state: State, reached: number): void {
+  const { freed } = state.seats;
+  while (freed.length > 0) settle(state, freed.pop() as Pool, reached);
+}
+
+/** Looks at everybody who waits. */
+export function settleAll(state: State, reached: number): void {
+  state.seats.freed.length = 0;
+  for (const pool of state.seats.awaited()) settle(state, pool, reached);
+  settleFreed(state, reached);
+}
+
+/** First in, first out; who cannot have what he waits for keeps it from those behind him. */
+function settle(state: State, pool: Pool, reached: number): void {
+  const { item } = pool;
+  if (item === null || pool.waiting.size === 0) return;
+  const moment: Moment = { calendarMs: state.calendarMs, reached };
+  const ahead = new Ahead();
+  const { handles } = state;
+  for (let slot = pool.waiting.first; slot !== NONE; ) {
+    const next = handles.nextPeer(slot);
+    if (!grantWaiting(state, item, slot, moment, ahead)) {
+      ahead.add(state, pool, slot);
+      // Behind somebody who waits only one for whom seats linger or are kept can have any.
+      if (state.accessList.isEmpty && pool.released.size === 0) return;
+    }
+    slot = next;
+  }
+}
+
+function grantWaiting(state: State, item: Item, slot: number, moment: Moment, ahead: Ahead): boolean {
+  const { handles } = state;
+  const { firmCode, productCode } = item.pool.key;
+  const mode = handles.mode(slot);
+  const seats = handles.seats(slot);
+  const wanted = { firmCode, productCode, itemRef: 0, featureMap: handles.featureMap(slot), seats, mode };
+  if (judge(item, wanted, moment) !== Status.ok) return false;
+  const asker = new Asker(state, handles.session(slot));
+  if (judgeSeats(state, asker, item, wanted, ahead) !== SeatAnswer.fits) return false;
+  const { pool } = item;
+  const taken = mode === AccessMode.stationShare ? seatsNeeded(state, asker, pool, wanted) : seats;
+  if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, taken);
+  state.promote(slot, taken, countedNumber(decide(state, asker, pool)));
+  return true;
+}

@@ -1,0 +1,305 @@
+/**
+ * Keeps the books on seats: what each handle takes of its pool, who waits, what lingers, and what rules count. Decides
+ * nothing; {@link State} calls it and journals. At every moment a pool's `used` is the sum over its held and borrowed
+ * handles, its `lingering` the sum over those that linger, and every list and claim can be told from the handles alone.
+ */
+import { AccessMode } from "../wire/kinds.js";
+import { type AccessList, isCounted } from "./access-list.js";
+import { Claims } from "./claims.js";
+import { HandleState, isLost, takesSeats } from "./handle-row.js";
+import type { HandleTable } from "./handles.js";
+import { type Party, readParty } from "./party.js";
+import type { Pool } from "./pool.js";
+import type { VirtualContainer } from "./virtual-container.js";
+
+/** What a handle waits for. */
+export interface WaitWanted {
+  readonly seats: number;
+  readonly mode: number;
+  readonly rule: number;
+  readonly featureMap: number;
+}
+
+const noPools: readonly Pool[] = [];
+
+export class SeatBook {
+  readonly claims = new Claims();
+  /** Pools with seats given back that somebody waits for; whoever looks after those who wait empties it. */
+  readonly freed: Pool[] = [];
+  /** pools that somebody waits for */
+  readonly #awaited = new Set<Pool>();
+  readonly #handles: HandleTable;
+  readonly #container: VirtualContainer;
+  /** reservations at a pool are told by the list */
+  #list: AccessList | null = null;
+
+  constructor(handles: HandleTable, container: VirtualContainer) {
+    this.#handles = handles;
+    this.#container = container;
+  }
+
+  grant(session: number, pool: Pool, seats: number, mode: number, rule: number, sinceMs: number): number {
+    const slot = this.#handles.add(session, pool.id, seats, mode, HandleState.held, sinceMs);
+    pool.used += seats;
+    pool.handles += 1;
+    if (rule !== 0) this.#handles.setRule(slot, rule);
+    if (pool.ruleSeats !== null) this.#count(pool, rule, seats);
+    if (mode === AccessMode.stationShare) this.#join(slot, pool);
+    else if (mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
+    return slot;
+  }
+
+  enqueue(session: number, pool: Pool, wanted: WaitWanted, sinceMs: number, deadline: number): number {
+    const handles = this.#handles;
+    const slot = handles.add(session, pool.id, wanted.seats, wanted.mode, HandleState.queued, sinceMs);
+    handles.setRule(slot, wanted.rule);
+    handles.setFeatureMap(slot, wanted.featureMap);
+    handles.setDeadline(slot, deadline);
+    handles.link(pool.waiting, slot);
+    this.noteWaiting(pool);
+    pool.handles += 1;
+    if (wanted.mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
+    return slot;
+  }
+
+  promote(slot: number, seats: number, rule: number, sinceMs: number): void {
+    const handles = this.#handles;
+    const pool = this.#pool(slot);
+    handles.unlink(pool.waiting, slot);
+    this.noteWaiting(pool);
+    handles.setState(slot, HandleState.held);
+    handles.setDeadline(slot, 0);
+    handles.setSince(slot, sinceMs);
+    handles.setSeats(slot, seats);
+    handles.setRule(slot, rule);
+    pool.used += seats;
+    this.#count(pool, rule, seats);
+    if (handles.mode(slot) === AccessMode.stationShare) this.#join(slot, pool);
+  }
+
+  /** Gives a handle of a session back; its seats may linger. */
+  release(slot: number, logMs: number, calendarMs: number): void {
+    const handles = this.#handles;
+    const pool = this.#pool(slot);
+    this.#leave(slot, pool);
+    const lingerMs = handles.seats(slot) === 0 ? 0 : lingerTime(pool, calendarMs);
+    if (lingerMs > 0 && handles.state(slot) === HandleState.held) this.#linger(slot, pool, logMs + lingerMs);
+    else this.#giveBack(slot, pool);
+  }
+
+  /** Ends a handle at once, whatever it is: nothing lingers. */
+  drop(slot: number): void {
+    const pool = this.#pool(slot);
+    this.#leave(slot, pool);
+    this.#giveBack(slot, pool);
+  }
+
+  /** Keeps a handle of a session only to tell what became of it; the oldest of more than `most` is forgotten. */
+  lose(slot: number, why: number, most: number): void {
+    const handles = this.#handles;
+    const pool = this.#pool(slot);
+    this.#leave(slot, pool);
+    this.#returnSeats(slot, pool);
+    handles.setDeadline(slot, 0);
+    handles.setSeats(slot, 0);
+    handles.setRule(slot, 0);
+    handles.setState(slot, why);
+    handles.link(handles.lost, slot);
+    if (handles.lost.size > most) this.drop(handles.lost.first);
+  }
+
+  /** Ends the lingering of at most `seats` seats for a user, those released first first. Returns how many. */
+  giveUp(pool: Pool, party: Party, seats: number): number {
+    const handles = this.#handles;
+    let given = 0;
+    while (given < seats) {
+      const [slot] = this.claims.lingering(pool, party);
+      if (slot === undefined) break;
+      const held = handles.seats(slot);
+      if (held > seats - given) {
+        const some = seats - given;
+        handles.setSeats(slot, held - some);
+        pool.lingering -= some;
+        this.#count(pool, handles.rule(slot), -some);
+        given += some;
+      } else {
+        this.drop(slot);
+        given += held;
+      }
+    }
+    return given;
+  }
+
+  /** Counts everything by the rules of another list. Returns the handles that wait and are not allowed any more. */
+  applyAccessList(list: AccessList): number[] {
+    const handles = this.#handles;
+    this.#list = list;
+    for (const pool of this.#container.pools()) pool.ruleSeats = list.isEmpty ? null : new Map();
+    const denied: number[] = [];
+    for (let slot = 0; slot < handles.slots; slot++) {
+      const state = handles.state(slot);
+      if (state === HandleState.free || isLost(state)) continue;
+      const pool = this.#pool(slot);
+      const { firmCode, productCode } = pool.key;
+      const license = { firmCode, productCode, container: this.#container.name };
+      const decided = list.isEmpty ? null : list.decide(this.party(slot), license);
+      handles.setRule(slot, decided !== null && isCounted(decided.rule) ? decided.number : 0);
+      if (state === HandleState.queued && decided?.rule.effect === "deny") denied.push(slot);
+    }
+    this.countAgain();
+    return denied;
+  }
+
+  /** Makes what pools say of rules from what handles say. */
+  countAgain(): void {
+    const handles = this.#handles;
+    const isEmpty = this.#list === null || this.#list.isEmpty;
+    for (const pool of this.#container.pools()) pool.ruleSeats = isEmpty ? null : new Map();
+    if (isEmpty) {
+      for (const pool of this.#container.pools()) pool.reserved = 0;
+      return;
+    }
+    for (let slot = 0; slot < handles.slots; slot++) {
+      if (!takesSeats(handles.state(slot)) || handles.rule(slot) === 0) continue;
+      const { ruleSeats } = this.#pool(slot);
+      ruleSeats?.set(handles.rule(slot), (ruleSeats.get(handles.rule(slot)) ?? 0) + handles.seats(slot));
+    }
+    for (const pool of this.#container.pools()) this.#reserve(pool);
+  }
+
+  /** The list of a snapshot, whose handles say by which of its rules they are counted. */
+  restoreAccessList(list: AccessList): void {
+    this.#list = list;
+    this.countAgain();
+  }
+
+  /** The pools that somebody waits for, ascending by id. */
+  awaited(): readonly Pool[] {
+    return this.#awaited.size === 0 ? noPools : [...this.#awaited].sort((a, b) => a.id - b.id);
+  }
+
+  /** To be called when somebody began or ceased to wait for a pool. */
+  noteWaiting(pool: Pool): void {
+    if (pool.waiting.size > 0) this.#awaited.add(pool);
+    else this.#awaited.delete(pool);
+  }
+
+  /** Who has or had a handle. */
+  party(slot: number): Party {
+    return readParty(this.#handles.identity(slot));
+  }
+
+  /** Ends what a handle is part of besides its session. */
+  #leave(slot: number, pool: Pool): void {
+    const handles = this.#handles;
+    switch (handles.state(slot)) {
+      case HandleState.held:
+        if (handles.mode(slot) === AccessMode.stationShare) this.#leaveShare(slot, pool);
+        else if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
+        return;
+      case HandleState.queued:
+        handles.unlink(pool.waiting, slot);
+        this.noteWaiting(pool);
+        if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
+        // Whoever stood behind it may be able to take what it waited for.
+        if (pool.waiting.size > 0) this.freed.push(pool);
+        return;
+      case HandleState.lingering:
+        handles.unlink(pool.released, slot);
+        this.claims.dropLingering(pool, this.party(slot), slot);
+        return;
+      case HandleState.cancelled:
+      case HandleState.overdue:
+      case HandleState.denied:
+        handles.unlink(handles.lost, slot);
+        return;
+      default:
+    }
+  }
+
+  #giveBack(slot: number, pool: Pool): void {
+    this.#returnSeats(slot, pool);
+    pool.handles -= 1;
+    this.#handles.free(slot);
+  }
+
+  #returnSeats(slot: number, pool: Pool): void {
+    const state = this.#handles.state(slot);
+    if (!takesSeats(state)) return;
+    const seats = this.#handles.seats(slot);
+    if (state === HandleState.lingering) pool.lingering -= seats;
+    else pool.used -= seats;
+    if (pool.ruleSeats !== null) this.#count(pool, this.#handles.rule(slot), -seats);
+    if (pool.waiting.size > 0) this.freed.push(pool);
+  }
+
+  #linger(slot: number, pool: Pool, until: number): void {
+    const handles = this.#handles;
+    const seats = handles.seats(slot);
+    handles.detach(slot);
+    handles.setState(slot, HandleState.lingering);
+    handles.setDeadline(slot, until);
+    handles.link(pool.released, slot);
+    this.claims.addLingering(pool, this.party(slot), slot);
+    pool.used -= seats;
+    pool.lingering += seats;
+    // The seats linger for somebody, who may be waiting.
+    if (pool.waiting.size > 0) this.freed.push(pool);
+  }
+
+  #join(slot: number, pool: Pool): void {
+    const session = this.#handles.session(slot);
+    const party = this.party(slot);
+    this.#handles.link(this.claims.share(pool, party, session) ?? this.claims.addShare(pool, party, session), slot);
+  }
+
+  /** The seat of a station passes on to the handle that shares it longest. */
+  #leaveShare(slot: number, pool: Pool): void {
+    const handles = this.#handles;
+    const party = this.party(slot);
+    const chain = this.claims.share(pool, party, handles.session(slot));
+    if (chain === undefined) throw new RangeError(`handle slot ${slot} shares no seat`);
+    handles.unlink(chain, slot);
+    if (chain.size === 0) {
+      this.claims.dropShare(pool, party, handles.session(slot));
+    } else if (handles.seats(slot) > 0) {
+      handles.setSeats(chain.first, handles.seats(slot));
+      handles.setSeats(slot, 0);
+      this.#count(pool, handles.rule(slot), -1);
+      this.#count(pool, handles.rule(chain.first), 1);
+    }
+  }
+
+  #stop(slot: number, pool: Pool): void {
+    this.claims.dropRunning(pool, this.party(slot), this.#handles.session(slot));
+  }
+
+  #count(pool: Pool, rule: number, seats: number): void {
+    const { ruleSeats } = pool;
+    if (ruleSeats === null || rule === 0) return;
+    const now = (ruleSeats.get(rule) ?? 0) + seats;
+    if (now === 0) ruleSeats.delete(rule);
+    else ruleSeats.set(rule, now);
+    this.#reserve(pool);
+  }
+
+  #reserve(pool: Pool): void {
+    const { firmCode, productCode } = pool.key;
+    const license = { firmCode, productCode, container: this.#container.name };
+    pool.reserved = 0;
+    for (const { rule, number } of this.#list?.reservations(license) ?? []) {
+      pool.reserved += Math.max(0, (rule.reserved ?? 0) - (pool.ruleSeats?.get(number) ?? 0));
+    }
+  }
+
+  #pool(slot: number): Pool {
+    return this.#container.pool(this.#handles.pool(slot));
+  }
+}
+
+/** How long seats of a pool linger that are released now: not beyond the end of their license. */
+function lingerTime({ item }: Pool, calendarMs: number): number {
+  if (item?.terms.lingerSeconds === undefined) return 0;
+  const left = (item.terms.expirationMs ?? Number.POSITIVE_INFINITY) - calendarMs;
+  return Math.max(0, Math.min(item.terms.lingerSeconds * 1000, left));
+}
