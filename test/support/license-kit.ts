@@ -47,6 +47,23 @@ export function sessionOf(name: string): Buffer {
   return createHash("md5").update(name).digest();
 }
 
+/** The blob of openSession. */
+export function identityText(names: {
+  readonly host?: string;
+  readonly user?: string;
+  readonly station?: string;
+  readonly program?: string;
+  readonly runtimeVersion?: string;
+}): Buffer {
+  const { host = "", user = "", station = "", program = "", runtimeVersion = "" } = names;
+  return Buffer.concat(
+    [host, user, station, program, runtimeVersion].map((name) => {
+      const bytes = Buffer.from(name);
+      return Buffer.concat([Buffer.from([bytes.length]), bytes]);
+    }),
+  );
+}
+
 export function encodeBatch(position: number, batch: BatchText): Buffer {
   const { asked } = batch;
   const blobBytes = asked.reduce((sum, one) => sum + (one.blob?.length ?? 0), 0);
