@@ -4,7 +4,7 @@
  */
 import type { SessionNotice } from "../../ts/client/types.js";
 import type { Intake } from "../../ts/engine/types.js";
-import type { CoreEvent } from "../../ts/tmr/core.js";
+import type { CoreEvent } from "../../ts/tmr/core-ports.js";
 import { BatchField } from "../../ts/wire/batch.js";
 import { getU64 } from "../../ts/wire/bytes.js";
 import { isRetryable, Kind, statusName } from "../../ts/wire/kinds.js";

@@ -4,7 +4,8 @@ import { type Intake, type Orderer, Intake as Outcome } from "../../ts/engine/ty
 import { TmrError } from "../../ts/errors.js";
 import type { TwinRole } from "../../ts/failover/twin.js";
 import { roleNumber } from "../../ts/failover/twin-link.js";
-import { type CoreEvent, TmrCore } from "../../ts/tmr/core.js";
+import { TmrCore } from "../../ts/tmr/core.js";
+import type { CoreEvent } from "../../ts/tmr/core-ports.js";
 import type { ServerRecord } from "../../ts/tmr/server-state.js";
 import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import { decodeLink, encodeLink, type LinkMessage } from "../../ts/wire/link.js";

@@ -2,18 +2,26 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ControlTarget } from "../../ts/admin/control-socket.js";
+import { Status } from "../../ts/wire/kinds.js";
+import { RESULT_BYTES, readResult, writeResult } from "../../ts/wire/result.js";
 import type { ServerRole, UpstreamState, UpstreamStatus } from "../../ts/wire/server-status.js";
+import type { SystemAnswer, SystemRecord } from "../../ts/wire/system-record.js";
 
 /** Says what it is told to say, and notes what it is asked to do. */
 export class FakeControlTarget implements ControlTarget {
   readonly calls: string[] = [];
+  readonly records: SystemRecord[] = [];
   refusal: string | null = null;
+  /** what becomes of a record */
+  answer: (record: SystemRecord) => Promise<SystemAnswer> = (record) => Promise.resolve(answerOf(record));
   /** what a take-over or admission makes of it */
   begun: () => void = () => {};
   #status: ReturnType<ControlTarget["status"]> = statusOf("passive", "idle", false);
 
   reset(): void {
     this.calls.length = 0;
+    this.records.length = 0;
+    this.answer = (record) => Promise.resolve(answerOf(record));
     this.refusal = null;
     this.begun = () => {};
     this.say("passive", "idle", false);
@@ -43,6 +51,19 @@ export class FakeControlTarget implements ControlTarget {
     if (this.refusal === null) this.begun();
     return this.refusal;
   }
+
+  propose(record: SystemRecord): Promise<SystemAnswer> {
+    this.records.push(record);
+    return this.answer(record);
+  }
+}
+
+/** A result about this record with this status and blob. */
+export function answerOf(record: SystemRecord, status: number = Status.ok, blob = "", nextCursor = 0): SystemAnswer {
+  const bytes = Buffer.alloc(RESULT_BYTES);
+  const { kind, handle = 0 } = record;
+  writeResult(bytes, 0, { kind, status, request: 1, session: Buffer.alloc(16), handle, nextCursor });
+  return { result: readResult(bytes, 0), blob: Buffer.from(blob) };
 }
 
 function statusOf(role: ServerRole, phase: string, quorum: boolean): ReturnType<ControlTarget["status"]> {

@@ -3,9 +3,12 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { ControlClient } from "../../ts/admin/control-client.js";
-import { controlSocketPath } from "../../ts/admin/control-protocol.js";
+import { controlSocketPath, MAX_REQUEST_BYTES } from "../../ts/admin/control-protocol.js";
 import { ControlSocket } from "../../ts/admin/control-socket.js";
-import { FakeControlTarget, leaveStaleSocket } from "../support/control-kit.js";
+import { TmrError } from "../../ts/errors.js";
+import { Kind, Status } from "../../ts/wire/kinds.js";
+import { answerOf, FakeControlTarget, leaveStaleSocket } from "../support/control-kit.js";
+import { present } from "../support/native-engine.js";
 import { scratchFolder } from "../support/scratch.js";
 import { rejectedBy, thrownBy } from "../support/throws.js";
 
@@ -109,6 +112,34 @@ describe("the control socket", () => {
     }
   });
 
+  it("has a record ordered, and answers with its result and blob, a refusal's sentence included", async () => {
+    await open();
+    const cancelled = await client().propose({ kind: "cancelHandle", handle: 2 ** 40 });
+    assert.deepEqual([cancelled.status, cancelled.result.handle, cancelled.blob], ["ok", 2 ** 40, ""]);
+    target.answer = (record) => Promise.resolve(answerOf(record, Status["handle-unknown"], "No handle 7.", 3));
+    const unknown = await client().propose({ kind: "readAccessList", cursor: 9 });
+    assert.deepEqual([unknown.status, unknown.result.nextCursor], ["handle-unknown", 3]);
+    assert.equal(Buffer.from(unknown.blob, "base64url").toString(), "No handle 7.");
+    const list = Buffer.alloc(256 * 1024, "ä");
+    await client().propose({ kind: "setAccessList", blob: list.toString("base64url") });
+    assert.deepEqual(
+      target.records.map(({ kind, handle, cursor, blob }) => [kind, handle, cursor, blob?.length]),
+      [
+        [Kind.cancelHandle, 2 ** 40, undefined, undefined],
+        [Kind.readAccessList, undefined, 9, undefined],
+        [Kind.setAccessList, undefined, undefined, list.length],
+      ],
+    );
+    assert.ok(list.equals(present(target.records[2]?.blob)));
+  });
+
+  it("says why a record was not ordered", async () => {
+    await open();
+    target.answer = () => Promise.reject(new TmrError("ERR_TMR_STATE", "this server is passive, not active"));
+    const refused = await rejectedBy("ERR_TMR_STATE", () => client().propose({ kind: "cancelHandle", handle: 1 }));
+    assert.equal(refused.message, "this server is passive, not active");
+  });
+
   it("refuses everything while its server starts or stops", async () => {
     const socket = await open();
     socket.attach(null);
@@ -143,20 +174,32 @@ describe("the control socket", () => {
       '{"command":"admit","upstream":"ALL"}',
       '{"command":"admit","upstream":null}',
       '{"command":"admit","upstream":[1,2]}',
+      '{"command":"propose"}',
+      '{"command":"propose","kind":"expire"}',
+      '{"command":"propose","kind":"statement"}',
+      '{"command":"propose","kind":131}',
+      '{"command":"propose","kind":"cancelHandle","handle":-1}',
+      '{"command":"propose","kind":"cancelHandle","handle":1.5}',
+      '{"command":"propose","kind":"cancelHandle","handle":"7"}',
+      '{"command":"propose","kind":"cancelHandle","handle":9007199254740992}',
+      '{"command":"propose","kind":"cancelHandle","session":"x"}',
+      '{"command":"propose","kind":"readAccessList","cursor":4294967296}',
+      '{"command":"propose","kind":"setNamedUser","mode":256}',
+      '{"command":"propose","kind":"setAccessList","blob":"not base64!"}',
     ];
     for (const line of lines) await assertNotUnderstood(`${line}\n`, /received something else$/);
     await assertNotUnderstood(Buffer.of(0xff, 0xfe, 0x00, 0x0a), /received something else$/);
     await assertNotUnderstood('{"command":"take-over"}', /received no whole line$/, true);
     await assertNotUnderstood("", /received no whole line$/, true);
-    assert.deepEqual(target.calls, []);
+    assert.deepEqual([target.calls, target.records], [[], []]);
   });
 
-  it("takes a line of 4096 bytes and refuses a longer one without waiting for its end", async () => {
+  it("takes a line of 393216 bytes and refuses a longer one without waiting for its end", async () => {
     await open();
     const padded = (bytes: number): string => `${'{"command":"health"}'.padEnd(bytes - 1, " ")}\n`;
-    assert.ok("role" in ((await answerTo(padded(4_096))) as object));
-    await assertNotUnderstood(padded(4_097), /received more than 4096 bytes$/);
-    await assertNotUnderstood("x".repeat(5_000), /received more than 4096 bytes$/);
+    assert.ok("role" in ((await answerTo(padded(MAX_REQUEST_BYTES))) as object));
+    await assertNotUnderstood(padded(MAX_REQUEST_BYTES + 1), /received more than 393216 bytes$/);
+    await assertNotUnderstood("x".repeat(400_000), /received more than 393216 bytes$/);
   });
 
   it("answers a request that comes byte by byte, and one line per connection", async () => {

@@ -1,4 +1,4 @@
-/** Asking a TMR server on this machine over its control socket. Loads little, because a health check runs often. */
+/** Asking a server on this machine over its control socket. Loads little, because a health check runs often. */
 import { connect, type Socket } from "node:net";
 import { type ErrorCode, errorCodes, TmrError } from "../errors.js";
 import {
@@ -7,6 +7,8 @@ import {
   controlSocketPath,
   type Health,
   MAX_ANSWER_BYTES,
+  type ProposedAnswer,
+  type ProposeRequest,
 } from "./control-protocol.js";
 
 /** One TMR server on this machine. Every call throws ERR_TMR_CONNECT, ERR_TMR_TIMEOUT or what the server answers. */
@@ -39,6 +41,13 @@ export class ControlClient {
   /** Has a server that stopped take part again; ERR_TMR_STATE says why it does not. */
   async resume(): Promise<void> {
     await this.#begin({ command: "resume" });
+  }
+
+  /** Has a record ordered by the server; its result, which may be a refusal, says what came of it. */
+  async propose(record: Omit<ProposeRequest, "command">): Promise<ProposedAnswer> {
+    const answer = await this.#ask({ command: "propose", ...record });
+    if (!isProposedAnswer(answer)) throw this.#notUnderstood();
+    return answer;
   }
 
   async #begin(request: ControlRequest): Promise<void> {
@@ -126,4 +135,9 @@ function isHealth(answer: unknown): answer is Health {
     Array.isArray(upstreams) &&
     upstreams.every((state) => typeof state === "string")
   );
+}
+
+function isProposedAnswer(answer: unknown): answer is ProposedAnswer {
+  const { status, result, blob } = answer as Partial<ProposedAnswer>;
+  return typeof status === "string" && typeof blob === "string" && typeof result === "object" && result !== null;
 }

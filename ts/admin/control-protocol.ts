@@ -1,10 +1,12 @@
 /**
- * What is said over the control socket of a TMR server: one JSON line asks, one JSON line answers, then the connection
+ * What is said over the control socket of a server: one JSON line asks, one JSON line answers, then the connection
  * ends. Whoever may open the socket file may command the server; nothing else is asked for.
  */
 import { join } from "node:path";
 import { type ErrorCode, TmrError } from "../errors.js";
+import type { Result } from "../wire/result.js";
 import type { ServerRole, UpstreamState } from "../wire/server-status.js";
+import type { AdminKind, SystemRecord } from "../wire/system-record.js";
 
 /** A blank upstream that the operator wants to be admitted; `all`: the system is founded anew. */
 export type Admitted = 1 | 2 | 3 | "all";
@@ -13,7 +15,16 @@ export type ControlRequest =
   | { readonly command: "health" }
   | { readonly command: "take-over" }
   | { readonly command: "admit"; readonly upstream: Admitted }
-  | { readonly command: "resume" };
+  | { readonly command: "resume" }
+  | ProposeRequest;
+
+/** Has a system record ordered and answers with its voted result. */
+export interface ProposeRequest extends Omit<SystemRecord, "kind" | "blob"> {
+  readonly command: "propose";
+  readonly kind: AdminKind;
+  /** base64url */
+  readonly blob?: string;
+}
 
 /** The answer to `health`. */
 export interface Health {
@@ -32,13 +43,37 @@ export interface Begun {
   readonly begun: true;
 }
 
+/** The answer to `propose`. A refusal is a result too: its sentence is the blob. */
+export interface ProposedAnswer {
+  /** name of the status */
+  readonly status: string;
+  readonly result: ShownResult;
+  /** base64url */
+  readonly blob: string;
+}
+
+/** What of a result is told: who asked, and proofs that go to clients, are left out. */
+export type ShownResult = Pick<Result, (typeof shownFields)[number]>;
+export const shownFields = [
+  "handle",
+  "firmCode",
+  "productCode",
+  "itemRef",
+  "quantity",
+  "free",
+  "total",
+  "validUntilMs",
+  "nextCursor",
+  "mark",
+] as const satisfies readonly (keyof Result)[];
+
 /** The answer to a request that is refused or not understood. */
 export interface ControlFault {
   readonly error: { readonly code: ErrorCode; readonly message: string };
 }
 
-/** The longest request, with its newline. */
-export const MAX_REQUEST_BYTES = 4_096;
+/** The longest request, with its newline: an access list of 256 KiB fits, as base64url. */
+export const MAX_REQUEST_BYTES = 393_216;
 /** The longest answer, with its newline. */
 export const MAX_ANSWER_BYTES = 65_536;
 

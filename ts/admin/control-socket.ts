@@ -1,21 +1,22 @@
 /**
- * The control socket of a TMR server process: what an operator may ask of it, for whoever owns the state folder.
+ * The control socket of a server process: what an operator may ask of it, for whoever owns the state folder.
  * It is also the folder's lock: a second server with the same folder finds it answering and does not start.
  */
 import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import { createServer, type Server, Socket } from "node:net";
-import { z } from "zod";
 import { type ErrorCode, TmrError } from "../errors.js";
 import type { ServerStatus } from "../wire/server-status.js";
+import type { SystemAnswer, SystemRecord } from "../wire/system-record.js";
 import {
   type Admitted,
   type Begun,
   type ControlFault,
-  type ControlRequest,
   controlSocketPath,
   type Health,
   MAX_REQUEST_BYTES,
+  type ProposedAnswer,
 } from "./control-protocol.js";
+import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-requests.js";
 
 /** What a control socket commands. */
 export interface ControlTarget {
@@ -25,25 +26,16 @@ export interface ControlTarget {
   admit(which: Admitted): string | null;
   /** Null when a server that had stopped takes part again, else why not. */
   resume(): string | null;
+  /** Has a record ordered; resolves to its voted result, rejects with a TmrError when it is not known to have been. */
+  propose(record: SystemRecord): Promise<SystemAnswer>;
 }
 
-type Answer = Health | Begun | ControlFault;
+type Answer = Health | Begun | ProposedAnswer | ControlFault;
 
 const MAX_CONNECTIONS = 16;
 /** How long a connection may live, from its first moment. */
 const CONNECTION_MS = 5_000;
 const NEWLINE = 0x0a;
-
-const requestSchema = z.discriminatedUnion("command", [
-  z.strictObject({ command: z.literal("health") }),
-  z.strictObject({ command: z.literal("take-over") }),
-  z.strictObject({ command: z.literal("admit"), upstream: z.literal([1, 2, 3, "all"]) }),
-  z.strictObject({ command: z.literal("resume") }),
-]) satisfies z.ZodType<ControlRequest>;
-
-const EXPECTED =
-  'expected one line {"command":"health"}, {"command":"take-over"}, {"command":"admit","upstream":1|2|3|"all"} or ' +
-  '{"command":"resume"}';
 
 export class ControlSocket {
   readonly path: string;
@@ -131,14 +123,17 @@ export class ControlSocket {
       const length = end < 0 ? received.length : end + 1;
       if (length > MAX_REQUEST_BYTES) {
         answer(fault("ERR_TMR_PROTOCOL", `${EXPECTED}, received more than ${MAX_REQUEST_BYTES} bytes`));
-      } else if (end >= 0) answer(this.#answerTo(received.subarray(0, end)));
+      } else if (end >= 0) {
+        answered = true;
+        void this.#answerTo(received.subarray(0, end)).then(answer);
+      }
     });
     socket.on("end", () => {
       if (!answered) answer(fault("ERR_TMR_PROTOCOL", `${EXPECTED}, received no whole line`));
     });
   }
 
-  #answerTo(line: Buffer): Answer {
+  async #answerTo(line: Buffer): Promise<Answer> {
     const request = parseRequest(line);
     if (request === null) return fault("ERR_TMR_PROTOCOL", `${EXPECTED}, received something else`);
     const target = this.#target;
@@ -156,6 +151,8 @@ export class ControlSocket {
         return begunUnless(target.admit(request.upstream));
       case "resume":
         return begunUnless(target.resume());
+      case "propose":
+        return proposed(target, recordOf(request));
       default:
         return request satisfies never;
     }
@@ -168,11 +165,12 @@ function healthOf(target: ControlTarget): Health {
   return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
 }
 
-function parseRequest(line: Buffer): ControlRequest | null {
+async function proposed(target: ControlTarget, record: SystemRecord): Promise<Answer> {
   try {
-    return requestSchema.parse(JSON.parse(line.toString("utf8")));
-  } catch {
-    return null;
+    return shownAnswer(await target.propose(record));
+  } catch (error) {
+    if (error instanceof TmrError) return fault(error.code, error.message);
+    throw error;
   }
 }
 

@@ -57,6 +57,7 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       log.warn({ refusal }, "the operator accepts that what stopped this server is lost");
       return refusal;
     },
+    propose: (record) => server.propose(record),
   };
 }
 

@@ -7,45 +7,21 @@ import type { Ordering } from "../engine/types.js";
 import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
 import { getU64 } from "../wire/bytes.js";
 import { Kind, Status } from "../wire/kinds.js";
-import { decodeLink, type LinkMessage, type LinkMessageOf } from "../wire/link.js";
+import { decodeLink, type LinkMessageOf } from "../wire/link.js";
 import { RequestField } from "../wire/request.js";
 import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
+import type { SystemRecord } from "../wire/system-record.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
+import type { CommandOutcome } from "./commands.js";
+import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
 import { Proposals } from "./proposals.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
-import type { Admission, LeaderAction, LeaderAlarm, LeaderEvent, Mark } from "./term.js";
+import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
-
-/** Everything that leaves the core. */
-export interface TmrPorts {
-  /** Sends a control message behind what the engine has queued for this upstream. */
-  send(upstream: UpstreamId, message: LinkMessage): void;
-  /** Must be durable when it returns; throws when it cannot be. */
-  durably(change: Partial<ServerRecord>): void;
-  /** Sends a heartbeat to the peer now: the role has changed. */
-  beat(): void;
-  /** Says goodbye to every client and closes it: this server is not active any more. */
-  dropClients(): void;
-  /** The document that answers a status request. */
-  statusDocument(): Uint8Array;
-  /** An upstream's holding statement has arrived. */
-  holding(statement: Uint8Array): void;
-  say(event: CoreEvent): void;
-}
-
-/** What an operator wants to read in the log. */
-export type CoreEvent =
-  | { readonly event: "active"; readonly epoch: number; readonly position: number }
-  | { readonly event: "suspended"; readonly epoch: number }
-  | { readonly event: "fenced"; readonly epoch: number; readonly promised: number }
-  | { readonly event: "founded" }
-  | { readonly event: "loss-accepted"; readonly which: Admission | "missing" }
-  | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "told" }
-  | ({ readonly event: "alarm" } & LeaderAlarm);
 
 export interface TmrCoreOptions {
   readonly twin: Twin;
@@ -209,9 +185,16 @@ export class TmrCore {
     return null;
   }
 
+  /** Has a record ordered for whoever runs this server. `settle` is called once, maybe within the call. */
+  command(record: SystemRecord, settle: (outcome: CommandOutcome) => void): void {
+    if (this.#role === "active") this.#proposals.commands.ask(record, settle);
+    else settle("not-active");
+  }
+
   /** No more batches: every client is told to ask the peer. */
   stop(): void {
     this.#setRole("stopping");
+    this.#proposals.commands.refuseAll("not-active");
     this.#ordering.refuseAll(Status["not-active"], this.#peerAddress);
   }
 
@@ -290,7 +273,7 @@ export class TmrCore {
     for (let event = this.#ordering.takeEvent(); event !== null; event = this.#ordering.takeEvent()) {
       switch (event.type) {
         case "proposed":
-          this.#proposals.carried(event.record);
+          this.#proposals.carried(event.record, event.blob);
           if (event.record.readUInt8(ResultField.kind) === Kind.checkpoint) {
             this.#lead({ type: "checkpointed", position: event.position, stateHash: event.blob }, nowMs);
           }
@@ -333,7 +316,9 @@ export class TmrCore {
       return;
     }
     this.#quorumLostAtMs ??= nowMs;
-    if (nowMs - this.#quorumLostAtMs >= NO_QUORUM_AFTER_MS) this.#ordering.refuseAll(Status["no-quorum"]);
+    if (nowMs - this.#quorumLostAtMs < NO_QUORUM_AFTER_MS) return;
+    this.#ordering.refuseAll(Status["no-quorum"]);
+    this.#proposals.commands.refuseAll("no-quorum");
   }
 
   #lead(event: LeaderEvent, nowMs: number): void {
@@ -386,6 +371,7 @@ export class TmrCore {
 
   #stepDown(role: "passive" | "stopped"): void {
     this.#setRole(role);
+    this.#proposals.commands.refuseAll("not-active");
     this.#ordering.refuseAll(Status["not-active"], this.#peerAddress);
     this.#ports.dropClients();
   }

@@ -8,6 +8,7 @@ import { Kind } from "../wire/kinds.js";
 import { REQUEST_BYTES, writeRequest } from "../wire/request.js";
 import { ResultField } from "../wire/result.js";
 import type { UpstreamId } from "./choose.js";
+import { Commands } from "./commands.js";
 
 const NO_SESSION = Buffer.alloc(16);
 /** Even with nothing due soon, so that the log time an idle system has reached is not lost with the server. */
@@ -15,6 +16,8 @@ const MAX_EXPIRE_INTERVAL_MS = 30_000;
 const MIN_EXPIRE_INTERVAL_MS = 250;
 
 export class Proposals {
+  /** What whoever runs this server has asked for. */
+  readonly commands: Commands;
   readonly #ordering: Pick<Ordering, "propose">;
   /** No session can time out sooner than this after it was opened. */
   readonly #minTimeoutMs: number;
@@ -24,12 +27,14 @@ export class Proposals {
   #checkpointWanted = false;
 
   constructor(ordering: Pick<Ordering, "propose">, minTimeoutMs: number) {
+    this.commands = new Commands(ordering);
     this.#ordering = ordering;
     this.#minTimeoutMs = minTimeoutMs;
   }
 
   /** A new epoch: what was under way may not have been carried. */
   restart(): void {
+    this.commands.restart();
     this.#expireUnderWay = false;
     this.#checkpointWanted = false;
     this.#expireAtLogMs = 0;
@@ -59,6 +64,7 @@ export class Proposals {
       if (this.#ordering.propose(record, statement)) this.#statements.delete(upstream);
     }
     if (this.#checkpointWanted) this.#checkpointWanted = !this.#proposeBare(Kind.checkpoint);
+    this.commands.propose();
     if (this.#expireUnderWay || logMs < this.#expireAtLogMs) return;
     this.#expireUnderWay = this.#proposeBare(Kind.expire);
     this.#expireAtLogMs = logMs + MAX_EXPIRE_INTERVAL_MS;
@@ -70,8 +76,9 @@ export class Proposals {
     return this.#ordering.propose(record, Buffer.alloc(0));
   }
 
-  /** A proposal was carried: an expire says when the next session times out. */
-  carried(record: Buffer): void {
+  /** A proposal was carried: an expire says when the next session times out, a command's asker gets its result. */
+  carried(record: Buffer, blob: Uint8Array): void {
+    this.commands.carried(record, blob);
     if (record.readUInt8(ResultField.kind) !== Kind.expire) return;
     this.#expireUnderWay = false;
     const nextMs = getU64(record, ResultField.nextExpiryMs);

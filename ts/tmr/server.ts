@@ -5,12 +5,15 @@
 import type { Logger } from "pino";
 import type { ServerConfig } from "../config/index.js";
 import type { Engine, Gateway } from "../engine/types.js";
+import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener } from "../server/client-listener.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
+import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import { type CoreEvent, TmrCore } from "./core.js";
+import { TmrCore } from "./core.js";
+import type { CoreEvent } from "./core-ports.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
@@ -37,6 +40,8 @@ export interface RunningServer {
   admit(which: Admission): string | null;
   /** The operator accepts what has stopped this server: null when it takes part again, else why not. */
   resume(): string | null;
+  /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
+  propose(record: SystemRecord): Promise<SystemAnswer>;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -123,6 +128,16 @@ class TmrServer implements RunningServer {
 
   resume(): string | null {
     return this.#core.resume(performance.now());
+  }
+
+  propose(record: SystemRecord): Promise<SystemAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#core.command(record, (outcome) => {
+        if (typeof outcome === "string") reject(new TmrError("ERR_TMR_STATE", this.#faultText(outcome)));
+        else resolve(outcome);
+      });
+      this.#schedulePump();
+    });
   }
 
   async stop(): Promise<void> {
@@ -289,6 +304,23 @@ class TmrServer implements RunningServer {
 
   #logOddLicenses(): void {
     for (const license of this.#holdings.licenses) this.#log.warn(license, "license is not in all containers alike");
+  }
+
+  #faultText(fault: SystemFault): string {
+    switch (fault) {
+      case "not-active": {
+        const { name, clients } = this.#peer;
+        const active = this.#core.peerConnected && this.#core.peerRole === "active";
+        const where = active ? `${name} at ${clients} is: ask it` : "tmr status says which one is";
+        return `this server is ${this.#core.role}, not active; ${where}`;
+      }
+      case "no-quorum":
+        return "there is no quorum: two upstreams are needed; nothing was done";
+      case "interrupted":
+        return "the leadership changed meanwhile: whether it was done is not known; look, then ask again";
+      default:
+        return fault satisfies never;
+    }
   }
 
   get #peer() {

@@ -1,0 +1,32 @@
+/** What leaves the core of a TMR server: {@link TmrPorts}, and what an operator reads in its log. */
+import type { LinkMessage } from "../wire/link.js";
+import type { UpstreamId } from "./choose.js";
+import type { ServerRecord } from "./server-state.js";
+import type { Admission, LeaderAlarm } from "./term.js";
+
+/** Everything that leaves the core. */
+export interface TmrPorts {
+  /** Sends a control message behind what the engine has queued for this upstream. */
+  send(upstream: UpstreamId, message: LinkMessage): void;
+  /** Must be durable when it returns; throws when it cannot be. */
+  durably(change: Partial<ServerRecord>): void;
+  /** Sends a heartbeat to the peer now: the role has changed. */
+  beat(): void;
+  /** Says goodbye to every client and closes it: this server is not active any more. */
+  dropClients(): void;
+  /** The document that answers a status request. */
+  statusDocument(): Uint8Array;
+  /** An upstream's holding statement has arrived. */
+  holding(statement: Uint8Array): void;
+  say(event: CoreEvent): void;
+}
+
+/** What an operator wants to read in the log. */
+export type CoreEvent =
+  | { readonly event: "active"; readonly epoch: number; readonly position: number }
+  | { readonly event: "suspended"; readonly epoch: number }
+  | { readonly event: "fenced"; readonly epoch: number; readonly promised: number }
+  | { readonly event: "founded" }
+  | { readonly event: "loss-accepted"; readonly which: Admission | "missing" }
+  | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "told" }
+  | ({ readonly event: "alarm" } & LeaderAlarm);
