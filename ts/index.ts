@@ -7,6 +7,7 @@ export type {
   Container,
   Handle,
   HandleInfo,
+  HeldHandle,
   Item,
   Session,
   SessionEvents,

@@ -130,7 +130,18 @@ describe("tmr command against two small servers", () => {
     }
     const help = await tmr("--help");
     assert.equal(help.code, 0);
-    for (const name of ["list", "content", "checkout", "status", "server", "upstream", "central", "demo"]) {
+    for (const name of [
+      "list",
+      "content",
+      "network",
+      "servers",
+      "lmstat",
+      "checkout",
+      "status",
+      "server",
+      "central",
+      "demo",
+    ]) {
       assert.match(help.out, new RegExp(`^  ${name} `, "m"));
     }
   });

@@ -37,6 +37,13 @@ export function parseU32(text: string, min = 0): number {
   throw new InvalidArgumentError(`Expected an integer from ${min} to ${U32_MAX}, decimal or 0x….`);
 }
 
+/** A decimal number from 1 on, such as a handle. */
+export function parseCount(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1 && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Expected an integer from 1 on.");
+}
+
 export interface Product {
   readonly firmCode: number;
   readonly productCode: number;

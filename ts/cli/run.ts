@@ -8,7 +8,10 @@ import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
+import { registerLmstat } from "./lmstat.js";
+import { registerNetwork } from "./network.js";
 import { registerServe } from "./serve.js";
+import { registerServers } from "./servers.js";
 import { registerStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
 
@@ -30,7 +33,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
-  ...["list", "content", "checkout", "status", "server", "upstream"],
+  ...["list", "content", "checkout", "status", "server", "upstream", "network", "servers", "lmstat"],
   ...["health", "take-over", "admit", "resume"],
 ]);
 
@@ -52,6 +55,9 @@ function buildProgram(context: CliContext): Command {
     .exitOverride();
   registerContent(program, context);
   registerCheckout(program, context);
+  registerNetwork(program, context);
+  registerServers(program, context);
+  registerLmstat(program, context);
   registerStatus(program, context);
   registerServe(program);
   registerControl(program, context);

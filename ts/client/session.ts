@@ -40,6 +40,10 @@ export interface Item {
   readonly quantity: number;
   readonly used: number;
   readonly free: number;
+  /** seats that are taken for everyone but whom the access list keeps them for */
+  readonly reserved?: number;
+  /** `mask-serial`, from a server of several containers */
+  readonly container?: string;
   readonly featureMap: number;
   /** ms since 1970 */
   readonly activationMs?: number;
@@ -59,6 +63,26 @@ export interface Container {
   readonly items: number;
   readonly sessions: number;
   readonly handles: number;
+}
+
+/** One access that takes or waits for a license, as `handles` lists it. */
+export interface HeldHandle {
+  readonly handle: number;
+  readonly firmCode: number;
+  /** as it was asked for; a module's seat is counted at the item that the module is of */
+  readonly productCode: number;
+  readonly itemRef: number;
+  /** seats taken; 0 with no user limit */
+  readonly seats: number;
+  /** AccessMode of the wire format */
+  readonly mode: number;
+  readonly host: string;
+  readonly user: string;
+  readonly station: string;
+  readonly program: string;
+  /** ms since 1970 */
+  readonly sinceMs: number;
+  readonly state: "held" | "queued" | "lingering" | "borrowed";
 }
 
 /** What a handle is about, as of the answer that said so. */
@@ -220,6 +244,11 @@ export class Session {
 
   async containers(options: WaitOptions = {}): Promise<Container[]> {
     return (await this.#list(Kind.containers, options)) as Container[];
+  }
+
+  /** Who holds what of the virtual container, and who waits. */
+  async handles(options: WaitOptions = {}): Promise<HeldHandle[]> {
+    return (await this.#list(Kind.handles, options)) as HeldHandle[];
   }
 
   /** What the TMR server that serves this session says about itself. */
