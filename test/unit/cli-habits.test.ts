@@ -116,7 +116,7 @@ describe("tmr content -x", () => {
 
   it("counts units that are not limited", () => {
     const counted = { ...item(), unitCounter: 0xffff_ffff, unitsUsed: 12 };
-    assert.match(optionsText(plain, [counted as Item]), /Unit Counter +12 used \(counted, not limited\)\n/);
+    assert.match(optionsText(plain, [counted]), /Unit Counter +12 used \(counted, not limited\)\n/);
   });
 
   for (const [seconds, text] of [

@@ -65,7 +65,7 @@ export function askServers<S extends KnownServer>(
       try {
         const { document, roundTripMs } = await probe(server);
         const latencyMs = Math.round(roundTripMs * 1_000) / 1_000;
-        const version = String(document["version"] ?? "?");
+        const version = wordOf(document["version"]);
         return { name, kind, address, role: roleOf(kind, document), version, latencyMs, fault: null };
       } catch (error) {
         const fault = error instanceof Error ? error.message : String(error);
@@ -77,8 +77,12 @@ export function askServers<S extends KnownServer>(
 
 /** A TMR server says its role; an upstream says whether its store takes part. */
 function roleOf(kind: KnownServer["kind"], document: ProbedServer["document"]): string {
-  if (kind === "TMR server") return String(document["role"] ?? "?");
+  if (kind === "TMR server") return wordOf(document["role"]);
   return document["blank"] === true ? "blank" : "member";
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : "?";
 }
 
 const columns: readonly Column[] = [
