@@ -46,6 +46,12 @@ describe("tmr health, take-over, admit and resume", function () {
     control.attach(target);
   }
 
+  it("ask a standalone license server by its upstream.toml", async () => {
+    await serve();
+    writeFileSync(file(), '[upstream]\nmode = "standalone"\nstate = "state"\n');
+    assert.match((await runTmr("health", "-c", file())).out, /^does not serve: passive/);
+  });
+
   it("say what is wrong with the file, and ask nobody", async () => {
     await serve();
     const missing = join(scratch(), "missing.toml");
@@ -56,6 +62,16 @@ describe("tmr health, take-over, admit and resume", function () {
     const bad = join(scratch(), "bad.toml");
     writeFileSync(bad, "[server]\nstate = 5\n");
     assertFailed(await runTmr("health", "-c", bad), /server\.state: expected a path, received 5 \(ERR_TMR_CONFIG\)\n$/);
+    writeFileSync(bad, '[upstream]\nmode = "standalone"\n');
+    assertFailed(
+      await runTmr("health", "-c", bad),
+      /upstream\.state: expected a path, received nothing \(ERR_TMR_CONFIG\)\n$/,
+    );
+    writeFileSync(bad, '[upstream]\nid = 1\nstate = "state"\n');
+    assertFailed(
+      await runTmr("health", "-c", bad),
+      /server\.state: expected a path, received nothing \(ERR_TMR_CONFIG\)\n$/,
+    );
     writeFileSync(bad, `[server]\nstate = "${"x".repeat(120)}"\n`);
     assertFailed(await runTmr("health", "-c", bad), /at most 107 bytes.*\(ERR_TMR_CONNECT\)\n$/);
     assert.deepEqual(target.calls, []);
