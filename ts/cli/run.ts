@@ -20,7 +20,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const context: CliContext = { terminal, exitCode: ExitCode.ok };
   try {
     const program = buildProgram(context);
-    if (!alone.has(args[0] ?? "")) await registerOthers(program);
+    if (!alone.has(args[0] ?? "")) await registerOthers(program, context);
     await program.parseAsync(args, { from: "user" });
     return context.exitCode;
   } catch (error) {
@@ -37,11 +37,14 @@ const alone: ReadonlySet<string> = new Set([
   ...["health", "take-over", "admit", "resume"],
 ]);
 
-async function registerOthers(program: Command): Promise<void> {
+async function registerOthers(program: Command, context: CliContext): Promise<void> {
   const { registerCentral } = await import("./central.js");
   const { registerDemo } = await import("./demo/index.js");
+  const { registerTour } = await import("./tour/index.js");
+  const programFile = fileURLToPath(new URL("./main.js", import.meta.url));
   registerCentral(program);
-  registerDemo(program, fileURLToPath(new URL("./main.js", import.meta.url)));
+  registerDemo(program, programFile);
+  registerTour(program, context, programFile);
 }
 
 function buildProgram(context: CliContext): Command {

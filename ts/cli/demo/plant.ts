@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFirm } from "../../central/firm.js";
-import { type CreatedSystem, createSystem } from "../../central/found-system.js";
-import { type Issued, issue } from "../../central/issue.js";
+import { type CreatedSystem, type CreateSystemOptions, createSystem } from "../../central/found-system.js";
+import { type Issued, type IssueOptions, issue } from "../../central/issue.js";
 import { FIRM_CODE, LONELY_PRODUCT, licensesToml, UNEQUAL_PRODUCT } from "./licenses.js";
 import { freePorts, type ProcessDescription } from "./processes.js";
 
@@ -16,8 +16,23 @@ export interface Plant {
   readonly logDir: string;
 }
 
+/** What the firm of a plant sells, and how its servers are set up. */
+export interface PlantPlan extends Pick<IssueOptions, "copy">, Pick<CreateSystemOptions, "session"> {
+  /** licenses.toml */
+  readonly licenses: string;
+}
+
+/** The demo's: an update stopped half way, so one product reached upstream 1 only, another is unequal on upstream 3. */
+const demoPlan: PlantPlan = {
+  licenses: licensesToml,
+  copy: (terms, upstream) => {
+    if (terms.productCode === LONELY_PRODUCT && upstream !== 1) return null;
+    return terms.productCode === UNEQUAL_PRODUCT && upstream === 3 ? { ...terms, quantity: 25 } : terms;
+  },
+};
+
 /** Writes everything below `dir`. */
-export async function buildPlant(dir: string): Promise<Plant> {
+export async function buildPlant(dir: string, plan: PlantPlan = demoPlan): Promise<Plant> {
   const ports = (await freePorts(7)) as [number, number, number, number, number, number, number];
   const centralDir = join(dir, "central");
   const firm = createFirm(centralDir, { firmCode: FIRM_CODE, name: "Test firm" });
@@ -27,9 +42,10 @@ export async function buildPlant(dir: string): Promise<Plant> {
     twins: [ports[2], ports[3]],
     upstreams: [ports[4], ports[5], ports[6]],
     firms: [firm],
+    ...(plan.session === undefined ? {} : { session: plan.session }),
   });
   const licenses = join(dir, "licenses.toml");
-  writeFileSync(licenses, licensesToml);
+  writeFileSync(licenses, plan.licenses);
   const folder = join(dir, "containers");
   const issued = await issue({
     dir: centralDir,
@@ -37,11 +53,7 @@ export async function buildPlant(dir: string): Promise<Plant> {
     licenses,
     folder,
     as: "new",
-    // An update that stopped half way: one product reached upstream 1 only, another is unequal on upstream 3.
-    copy: (terms, upstream) => {
-      if (terms.productCode === LONELY_PRODUCT && upstream !== 1) return null;
-      return terms.productCode === UNEQUAL_PRODUCT && upstream === 3 ? { ...terms, quantity: 25 } : terms;
-    },
+    ...(plan.copy === undefined ? {} : { copy: plan.copy }),
   });
   for (const { upstream, file } of issued.containers) {
     const target = system.containerDirs[upstream - 1];

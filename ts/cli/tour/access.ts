@@ -1,0 +1,99 @@
+/** Section 4: how accesses count, who is refused why, and what a session keeps. */
+import { RefusedError } from "../../client/errors.js";
+import { FIRM_CODE } from "../demo/licenses.js";
+import { Product } from "./licenses.js";
+import { freeText, type Rule, told, toldAll } from "./rule.js";
+import type { Scene } from "./scene.js";
+
+/** As lists show it. */
+async function useText(scene: Scene, product: number): Promise<string> {
+  const item = await scene.item(product);
+  return item === undefined ? "absent" : `${item.used} taken, ${item.free} free`;
+}
+
+async function sentenceOf(asking: Promise<unknown>): Promise<string> {
+  try {
+    await asking;
+    return "granted";
+  } catch (error) {
+    if (error instanceof RefusedError) return error.message;
+    throw error;
+  }
+}
+
+export const accessRules: readonly Rule[] = [
+  {
+    section: 4,
+    text: "20 licenses, 9 instances open, 3 of them no user limit",
+    expected: "6 taken, 14 free",
+    async run(scene) {
+      const session = await scene.session();
+      for (let i = 0; i < 9; i++) {
+        await scene.access(Product.published, { mode: i < 3 ? "no-user-limit" : "user-limit" }, session);
+      }
+      return useText(scene, Product.published);
+    },
+  },
+  {
+    section: 4,
+    text: "no user limit takes nothing, but the license must be there and valid",
+    expected: "granted ×2, expired, not-found",
+    async run(scene) {
+      const session = await scene.session();
+      const products = [Product.kept, Product.kept, Product.over, 99];
+      return toldAll(products.map((product) => scene.access(product, { mode: "no-user-limit" }, session)));
+    },
+  },
+  {
+    section: 4,
+    text: "one item expired, the other without a free seat: the seat is the reason",
+    expected: "granted, no-free-license",
+    async run(scene) {
+      const session = await scene.session();
+      return toldAll([1, 2].map(() => scene.access(Product.twoItems, {}, session)));
+    },
+  },
+  {
+    section: 4,
+    text: "a refusal says why and where it looked",
+    expected: `No license ${FIRM_CODE}:99 in container`,
+    async run(scene) {
+      const sentence = await sentenceOf(scene.access(99));
+      return sentence.replace(/ \d+-\d+\.$/, "");
+    },
+  },
+  {
+    section: 4,
+    text: "a seat that is given back is free for the next",
+    expected: "granted, no-free-license, granted",
+    async run(scene) {
+      const [first, second] = [await scene.session(), await scene.session({ user: "ben" })];
+      const handle = await scene.access(Product.kept, {}, first);
+      const outcome = await told(scene.access(Product.kept, {}, second));
+      await handle.release();
+      return `granted, ${outcome}, ${await told(scene.access(Product.kept, {}, second))}`;
+    },
+  },
+  {
+    section: 4,
+    text: "info says what a handle is about as long as it is held",
+    expected: "0 of 1 free, then handle-unknown",
+    async run(scene) {
+      const handle = await scene.access(Product.kept);
+      const info = freeText(await handle.info());
+      await handle.release();
+      return `${info}, then ${await told(handle.info())}`;
+    },
+  },
+  {
+    section: 4,
+    text: "a session that ends gives back all that it holds",
+    expected: "granted ×3, then 2 of 3 free",
+    async run(scene) {
+      const session = await scene.session();
+      const outcomes = await toldAll([1, 2, 3].map(() => scene.access(Product.seats, {}, session)));
+      await session.close();
+      return `${outcomes}, then ${freeText(await scene.access(Product.seats))}`;
+    },
+  },
+];

@@ -1,0 +1,65 @@
+/** Where the rules of the tour are played: real servers, and the sessions that one rule opened. */
+import { type ConnectOptions, connect } from "../../client/connect.js";
+import type { AccessOptions, Handle, Item, Session } from "../../client/session.js";
+import { FIRM_CODE } from "../demo/licenses.js";
+import type { Plant } from "../demo/plant.js";
+import type { Processes } from "../demo/processes.js";
+
+/** Servers that are running. */
+export interface Stage {
+  readonly name: string;
+  /** what clients know them by */
+  readonly systemFile: string;
+  /** configuration of the server that is active now: where an administrator asks */
+  activeConfig(): Promise<string>;
+  /** of a TMR system */
+  readonly plant: Plant | null;
+  readonly processes: Processes;
+}
+
+const PATIENCE_MS = 20_000;
+const POLL_MS = 20;
+
+export class Scene {
+  readonly stage: Stage;
+  readonly #sessions: Session[] = [];
+
+  constructor(stage: Stage) {
+    this.stage = stage;
+  }
+
+  /** A session of its own; every person of the tour has one. */
+  async session(options: Partial<Omit<ConnectOptions, "system" | "servers" | "serverKey">> = {}): Promise<Session> {
+    const defaults = { program: "tour", host: "pc-1", user: "anna", suspectMs: 300 };
+    const session = await connect({ system: this.stage.systemFile, ...defaults, ...options });
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** An access in the session of this person. */
+  async access(productCode: number, options: Partial<AccessOptions> = {}, session?: Session): Promise<Handle> {
+    return (session ?? (await this.session())).access({ firmCode: FIRM_CODE, productCode, ...options });
+  }
+
+  /** The license with this code as lists show it; undefined when none does. */
+  async item(productCode: number): Promise<Item | undefined> {
+    const session = this.#sessions[0] ?? (await this.session());
+    return (await session.items()).find((item) => item.productCode === productCode);
+  }
+
+  /** Asks until the answer is there, as it will be: whether it comes is the rule, not when. */
+  async eventually<T>(ask: () => Promise<T | null>): Promise<T> {
+    const endMs = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null) return answer;
+      if (performance.now() > endMs) throw new Error(`not within ${PATIENCE_MS / 1_000} s`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Ends what the rule opened, so that the next one finds all seats free. */
+  async close(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.close()));
+  }
+}

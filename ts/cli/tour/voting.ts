@@ -1,0 +1,87 @@
+/** Section 5: what two of three say. Only a TMR system plays these. */
+import { connect } from "../../client/connect.js";
+import { FIRM_CODE } from "../demo/licenses.js";
+import type { Plant } from "../demo/plant.js";
+import type { ProcessDescription } from "../demo/processes.js";
+import { Product, UNEQUAL_QUANTITY } from "./licenses.js";
+import { freeText, type Rule, told } from "./rule.js";
+import type { Scene } from "./scene.js";
+
+function plantOf({ stage }: Scene): Plant {
+  if (stage.plant === null) throw new Error("this rule is about a TMR system");
+  return stage.plant;
+}
+
+function upstream(scene: Scene, id: 1 | 2 | 3): ProcessDescription {
+  return plantOf(scene).upstreams[id - 1] as ProcessDescription;
+}
+
+export const votingRules: readonly Rule[] = [
+  {
+    section: 5,
+    text: "three equal copies are one license, its quantity is the voted one, never the sum",
+    expected: "2 of 3 free",
+    run: async (scene) => freeText(await scene.access(Product.seats)),
+  },
+  {
+    section: 5,
+    text: "two equal copies win over a third, which is named",
+    expected: `quantity ${UNEQUAL_QUANTITY}, held by 1 2, upstream 3 differs`,
+    async run(scene) {
+      const item = await scene.item(Product.unequal);
+      return `quantity ${item?.quantity}, held by ${item?.holders.join(" ")}, upstream ${item?.odd} differs`;
+    },
+  },
+  {
+    section: 5,
+    text: "with one copy a license is absent, with three different ones too",
+    expected: "absent, absent, not-found",
+    async run(scene) {
+      const shown = [await scene.item(Product.lonely), await scene.item(Product.three)];
+      const texts = shown.map((item) => (item === undefined ? "absent" : "shown"));
+      return [...texts, await told(scene.access(Product.lonely))].join(", ");
+    },
+  },
+  {
+    section: 5,
+    text: "one container alone is worthless: an upstream refuses its TMR licenses to clients",
+    expected: "tmr-only",
+    async run(scene) {
+      const entry = plantOf(scene).system.system.upstreams[0];
+      await using direct = await connect({ servers: [entry.address], serverKey: entry.key, requestTimeoutMs: 3_000 });
+      // Before the session is closed, which is at the end of this block.
+      return await told(direct.access({ firmCode: FIRM_CODE, productCode: Product.seats }));
+    },
+  },
+  {
+    section: 5,
+    text: "losing an upstream and regaining it is invisible: no handle changes, no seat moves",
+    expected: "0 of 1 free, same handle; 0 of 1 free, same handle",
+    async run(scene) {
+      const handle = await scene.access(Product.kept);
+      const seen = async () => {
+        const info = await handle.info();
+        return `${freeText(info)}, ${handle.valid ? "same handle" : "lost"}`;
+      };
+      const { processes } = scene.stage;
+      await processes.kill(upstream(scene, 3).name);
+      const without = await seen();
+      processes.start(upstream(scene, 3));
+      return `${without}; ${await seen()}`;
+    },
+  },
+  {
+    section: 5,
+    text: "with one upstream there is no answer; with the second back everything is as it was",
+    expected: "no-quorum, then 0 of 1 free",
+    async run(scene) {
+      const session = await scene.session();
+      const handle = await scene.access(Product.kept, {}, session);
+      const { processes } = scene.stage;
+      for (const id of [2, 3] as const) await processes.kill(upstream(scene, id).name);
+      const outcome = await told(scene.access(Product.seats, { timeoutMs: 3_000 }, session));
+      for (const id of [2, 3] as const) processes.start(upstream(scene, id));
+      return `${outcome}, then ${freeText(await handle.info())}`;
+    },
+  },
+];
