@@ -41,17 +41,6 @@ napi_value take_client_message(napi_env env, napi_callback_info info) noexcept {
   return make_buffer_or_null(env, orderer->take_client_message(client));
 }
 
-napi_value vote(napi_env env, napi_callback_info info) noexcept {
-  const Call<2> call(env, info);
-  Orderer* orderer = orderer_of<OrdererObject>(env, call.self);
-  int upstream = 0;
-  Bytes message;
-  if (orderer == nullptr || !read_upstream(env, call[0], upstream) || !read_bytes(env, call[1], "message", message)) {
-    return nullptr;
-  }
-  return make_intake(env, orderer->vote(upstream, message));
-}
-
 napi_value take_append(napi_env env, napi_callback_info info) noexcept {
   const Call<1> call(env, info);
   Orderer* orderer = orderer_of<OrdererObject>(env, call.self);
@@ -75,7 +64,6 @@ bool register_orderer(napi_env env, napi_value exports) noexcept {
                                               method("removeClient", remove_client),
                                               method("clientMessage", client_message),
                                               method("takeClientMessage", take_client_message),
-                                              method("vote", vote),
                                               method("takeAppend", take_append)}) &&
          set_function(env, exports, "createOrderer", create_ordering<OrdererObject>);
 }

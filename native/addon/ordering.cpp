@@ -51,6 +51,15 @@ bool read_timeouts(napi_env env, napi_value timeouts, SessionTimeouts& out) noex
          read_limit(env, timeouts, "max", out.by_default, most, out.most);
 }
 
+/// Left out: two of three.
+bool read_quorum(napi_env env, napi_value value, std::uint8_t& out) noexcept {
+  if (is_undefined(env, value)) return true;
+  std::uint64_t quorum = 0;
+  if (!read_integer(env, value, "quorum", 1, 2, quorum)) return false;
+  out = static_cast<std::uint8_t>(quorum);
+  return true;
+}
+
 bool read_status(napi_env env, napi_value value, StatusCode& out) noexcept {
   std::uint64_t number = 0;
   if (!read_integer(env, value, "status", 0, UINT16_MAX, number)) return false;
@@ -101,10 +110,12 @@ bool read_ordering_options(napi_env env, napi_value value, OrderingOptions& out)
   }
   napi_value limits = nullptr;
   napi_value timeouts = nullptr;
+  napi_value quorum = nullptr;
   napi_value twin_key = nullptr;
   // The key last: getters of the others could run JavaScript that moves it.
   return read_object(env, value, "limits", limits) && read_limits(env, limits, out.limits) &&
          read_object(env, value, "sessionTimeoutMs", timeouts) && read_timeouts(env, timeouts, out.session_timeouts) &&
+         read_property(env, value, "quorum", quorum) && read_quorum(env, quorum, out.quorum) &&
          read_property(env, value, "twinKey", twin_key) &&
          read_bytes_of(env, twin_key, "twinKey", digest_bytes, out.twin_key);
 }
@@ -226,6 +237,13 @@ napi_value pending(Orderer& orderer, const Call<4>& call) noexcept { return make
 
 napi_value carried_digest(Orderer& orderer, const Call<4>& call) noexcept {
   return make_buffer(call.env, orderer.carried_digest());
+}
+
+napi_value vote(Orderer& orderer, const Call<4>& call) noexcept {
+  int upstream = 0;
+  Bytes message;
+  if (!read_upstream(call.env, call[0], upstream) || !read_bytes(call.env, call[1], "message", message)) return nullptr;
+  return make_intake(call.env, orderer.vote(upstream, message));
 }
 
 napi_value acknowledged(Orderer& orderer, const Call<4>& call) noexcept {

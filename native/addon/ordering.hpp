@@ -81,6 +81,7 @@ napi_value position(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value carried(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value pending(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value carried_digest(Orderer& orderer, const Call<4>& call) noexcept;
+napi_value vote(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value acknowledged(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value clock_ms(Orderer& orderer, const Call<4>& call) noexcept;
 napi_value batch_at(Orderer& orderer, const Call<4>& call) noexcept;
@@ -138,6 +139,7 @@ napi_value create_ordering(napi_env env, napi_callback_info info) noexcept {
       getter("carried", ordering_method<Object, carried>),                              \
       getter("pending", ordering_method<Object, pending>),                              \
       method("carriedDigest", ordering_method<Object, carried_digest>),                 \
+      method("vote", ordering_method<Object, vote>),                                    \
       method("acknowledged", ordering_method<Object, acknowledged>),                    \
       method("clockMs", ordering_method<Object, clock_ms>),                             \
       method("batchAt", ordering_method<Object, batch_at>),                             \

@@ -32,6 +32,8 @@ struct SessionTimeouts {
 struct OrderingOptions {
   OrderingLimits limits;
   SessionTimeouts session_timeouts;
+  /// Votes that carry a batch: two of three, or one where a license server serves alone as upstream 1.
+  std::uint8_t quorum = 2;
   /// 32 bytes that only the twins hold.
   Bytes twin_key;
 };

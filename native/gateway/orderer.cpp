@@ -8,6 +8,7 @@ namespace tmr {
 Orderer::Orderer(const OrderingOptions& options, Hasher& hasher)
     : limits_(options.limits),
       session_timeouts_(options.session_timeouts),
+      alone_(options.quorum == 1),
       hasher_(hasher),
       clients_(options.limits.max_clients, options.limits.max_client_output_bytes),
       // Requests that come back from batches in flight must find room, whatever has arrived meanwhile.

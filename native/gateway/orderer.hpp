@@ -135,6 +135,8 @@ class Orderer {
 
   bool is_current(int upstream, const VoteView& vote) const noexcept;
   Ballots ballots_of(const BatchSlot& slot) const noexcept;
+  Intake carry_alone(BatchSlot& slot, const VoteView& vote);
+  void note_carried(BatchSlot& slot);
   void settle();
   void carry(BatchSlot& slot, const VoteOutcome* outcome);
   void deliver(const BatchSlot& slot, std::size_t index, const VoteView& winner);
@@ -147,6 +149,8 @@ class Orderer {
 
   const OrderingLimits limits_;
   const SessionTimeouts session_timeouts_;
+  /// One vote carries: there is one license server.
+  const bool alone_;
   Hasher& hasher_;
   SecretBytes<digest_bytes> mac_key_;
   SecretBytes<digest_bytes> mark_key_;

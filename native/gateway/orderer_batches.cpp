@@ -28,7 +28,7 @@ std::uint32_t Orderer::next_batch(std::uint64_t log_ms, std::uint64_t calendar_m
   if (!active_ || position_ - carried_ >= limits_.max_batches_in_flight) return 0;
   if (proposals_.empty() && queue_.empty()) return 0;
   make_room();
-  if (!at_least_two(reached_)) return 0;
+  if (alone_ ? reached_ == 0 : !at_least_two(reached_)) return 0;
 
   // Proposals first, then client requests in the order in which they came; a batch is closed by the first that does
   // not fit, so that none is overtaken.

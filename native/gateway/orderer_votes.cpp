@@ -22,6 +22,8 @@ Intake Orderer::vote(int upstream, Bytes message) {
     return Intake::malformed;
   }
 
+  if (alone_) return carry_alone(*slot, *vote);
+
   Link& link = links_[upstream - 1];
   const bool foreign = !equal(vote->digest, slot->digest);
   link.clock_ms = vote->clock_ms;
@@ -90,14 +92,32 @@ void Orderer::settle() {
   }
 }
 
-/// Answers every record that two upstreams answered alike. The others wait again: they are exactly-once.
-void Orderer::carry(BatchSlot& slot, const VoteOutcome* outcome) {
+void Orderer::note_carried(BatchSlot& slot) {
   slot.carried = true;
   slot.mark_proof = mark_proof(slot.position);
   carried_ = slot.position;
   carried_digest_ = slot.digest;
   if (supported_ < carried_) supported_ = carried_;
+}
 
+/// The only vote that there is: every record is answered by it, and nothing will be compared with it.
+Intake Orderer::carry_alone(BatchSlot& slot, const VoteView& vote) {
+  if (slot.carried) return Intake::ok;
+  if (slot.position != carried_ + 1 || vote.count != slot.count() || !equal(vote.digest, slot.digest)) {
+    counters_.malformed_votes++;
+    return Intake::malformed;
+  }
+  note_carried(slot);
+  links_[0].acknowledged = slot.position;
+  links_[0].cursor = slot.position + 1;
+  for (std::size_t index = 0; index < slot.count(); index++) deliver(slot, index, vote);
+  if (carried_ > limits_.max_batches_in_flight) condense(carried_ - limits_.max_batches_in_flight);
+  return Intake::ok;
+}
+
+/// Answers every record that two upstreams answered alike. The others wait again: they are exactly-once.
+void Orderer::carry(BatchSlot& slot, const VoteOutcome* outcome) {
+  note_carried(slot);
   bool all_carried = true;
   for (std::size_t index = 0; index < slot.count(); index++) {
     if (outcome != nullptr && verdicts_[index] == Verdict::carried) {

@@ -224,6 +224,7 @@ export interface PlantOptions {
   /** streamed to from the start; all three by default */
   readonly streamed?: readonly number[];
   readonly epoch?: number;
+  readonly quorum?: 1 | 2;
 }
 
 /** An active orderer and its three upstreams. Appends are passed on by hand, so that a test can lose or hold them. */
@@ -233,8 +234,8 @@ export class Plant {
   readonly epoch: number;
   #logMs = 0;
 
-  constructor({ limits = {}, streamed = [1, 2, 3], epoch = 4 }: PlantOptions = {}) {
-    this.orderer = engine.createOrderer(orderingOptions(limits));
+  constructor({ limits = {}, streamed = [1, 2, 3], epoch = 4, quorum = 2 }: PlantOptions = {}) {
+    this.orderer = engine.createOrderer({ ...orderingOptions(limits), quorum });
     this.upstreams = { 1: new FakeUpstream(1), 2: new FakeUpstream(2), 3: new FakeUpstream(3) };
     this.epoch = epoch;
     this.orderer.activate(epoch, 0, genesis, members);

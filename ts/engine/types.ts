@@ -188,21 +188,31 @@ export interface OrderingCounters {
 export const Intake = { ok: 0, closed: 1, malformed: 2 } as const;
 export type Intake = (typeof Intake)[keyof typeof Intake];
 
+/** {@link Ordering} that is given votes as plain messages. */
+export interface PlainVotes {
+  /**
+   * A vote message of this upstream. With an {@link OrderingOptions.quorum} of one it carries the batch behind the last
+   * one carried; a vote on anything later is `malformed` then. A TMR server's gateway takes votes from the bytes of links.
+   */
+  vote(upstream: number, message: Uint8Array): Intake;
+}
+
 /** {@link Ordering} on plain messages: what the simulator and the unit tests drive. */
-export interface Orderer extends Ordering {
+export interface Orderer extends Ordering, PlainVotes {
   /** -1: no room. */
   addClient(): number;
   clientMessage(client: number, message: Uint8Array): Intake;
   /** One results packet with as many answers as fit into it, or null. Call until null. */
   takeClientMessage(client: number): Buffer | null;
-  /** A vote message of this upstream. */
-  vote(upstream: number, message: Uint8Array): Intake;
   /** The next append message for this upstream, or null. */
   takeAppend(upstream: number): Buffer | null;
 }
 
-/** {@link Ordering} behind encrypted connections: what a TMR server runs. Sessions given to it are moved into it. */
-export interface Gateway extends Ordering {
+/**
+ * {@link Ordering} behind encrypted connections: what a TMR server and a standalone license server run. Sessions given to
+ * it are moved into it.
+ */
+export interface Gateway extends Ordering, PlainVotes {
   addClient(session: Session): number;
   /** What the client's socket delivered, many packets at once. Anything but `ok`: close the connection. */
   clientBytes(client: number, chunk: Uint8Array): Intake;
@@ -231,6 +241,8 @@ export interface OrderingOptions {
   readonly limits: OrderingLimits;
   /** 32 bytes that only the twins hold: batches are MACed and marks proved with keys derived from it (HKDF) */
   readonly twinKey: Uint8Array;
+  /** votes that carry a batch; 1: a license server serves alone, as upstream 1. Default 2, of three */
+  readonly quorum?: 1 | 2;
   /** session time-out limits that the server enforces on openSession, ms */
   readonly sessionTimeoutMs: { readonly min: number; readonly default: number; readonly max: number };
 }
