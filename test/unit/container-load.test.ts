@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type LoadedContainer, loadContainers } from "../../ts/container/index.js";
+import { type LoadedContainer, loadContainers, trustOf } from "../../ts/container/index.js";
 import { type Issuing, issuingIn, license } from "../support/issuing.js";
 import { scratchFolder } from "../support/scratch.js";
 import { rejectedBy } from "../support/throws.js";
@@ -18,10 +18,10 @@ describe("the containers folder of an upstream", () => {
     copyFileSync(join(issuing.out, "upstream-1.tmrc"), join(own, "b.tmrc"));
   });
 
-  const load = (): Promise<LoadedContainer[]> => loadContainers(own, issuing.system.system, 1);
+  const load = (): Promise<LoadedContainer[]> => loadContainers(own, trustOf(issuing.system.system, 1));
 
   it("that is empty gives no containers", async () => {
-    assert.deepEqual(await loadContainers(issuing.system.containerDirs[1], issuing.system.system, 2), []);
+    assert.deepEqual(await loadContainers(issuing.system.containerDirs[1], trustOf(issuing.system.system, 2)), []);
   });
 
   it("gives the items of a sound container", async () => {
@@ -77,7 +77,7 @@ describe("the containers folder of an upstream", () => {
 
   it("that cannot be read is ERR_TMR_FILE", async () => {
     const { system } = issuing.system;
-    const error = await rejectedBy("ERR_TMR_FILE", () => loadContainers(join(own, "none"), system, 1));
+    const error = await rejectedBy("ERR_TMR_FILE", () => loadContainers(join(own, "none"), trustOf(system, 1)));
     assert.match(error.message, /cannot read the containers folder/);
   });
 });

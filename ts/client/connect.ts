@@ -1,6 +1,6 @@
 /** The way in: from options to a session that is open. */
 import { randomBytes } from "node:crypto";
-import { loadSystem } from "../config/index.js";
+import { loadService } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { Kind } from "../wire/kinds.js";
 import { checkServerKey, checkServers, checkTimeout } from "./arguments.js";
@@ -11,7 +11,10 @@ import { defaultNames } from "./identity.js";
 import { Session } from "./session.js";
 import type { SessionNames } from "./types.js";
 
-/** Which TMR system: by the addresses of its servers and their public key, or by its system.toml. */
+/**
+ * Which TMR system or standalone license server: by the addresses of its servers and their public key, or by the file that
+ * describes it.
+ */
 export type SystemOptions =
   | {
       /** `host:port` of the two TMR servers, in any order */
@@ -38,8 +41,8 @@ export type ConnectOptions = SystemOptions &
 /** Addresses and key of a system, checked. Throws ERR_TMR_ARGUMENT, ERR_TMR_CONFIG or ERR_TMR_FILE. */
 export function resolveSystem(options: SystemOptions): { servers: readonly string[]; serverKey: Uint8Array } {
   if ("system" in options) {
-    const system = loadSystem(options.system);
-    return { servers: system.servers.map(({ clients }) => clients), serverKey: system.clientKey };
+    const { servers, clientKey } = loadService(options.system);
+    return { servers: servers.map(({ clients }) => clients), serverKey: clientKey };
   }
   return { servers: checkServers(options.servers), serverKey: checkServerKey(options.serverKey) };
 }

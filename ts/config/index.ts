@@ -4,6 +4,17 @@ export type { LogLevel } from "./fields.js";
 export type { ServerKeys, UpstreamKeys } from "./key-files.js";
 export { loadServerConfig, type ServerConfig } from "./server.js";
 export {
+  isStandalone,
+  isStandaloneConfig,
+  loadService,
+  loadStandalone,
+  loadStandaloneConfig,
+  type Service,
+  type Standalone,
+  type StandaloneConfig,
+  standaloneGenesisOf,
+} from "./standalone.js";
+export {
   type FirmEntry,
   genesisOf,
   loadSystem,

@@ -2,12 +2,12 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { OrderingLimits } from "../engine/types.js";
-import { MAX_BATCH_BLOB_BYTES, MAX_BATCH_RECORDS } from "../wire/batch.js";
 import { checkDocument, valueAt } from "./document.js";
 import { describe, Faults } from "./faults.js";
 import { address, integer, type LogLevel, line, log, path, table } from "./fields.js";
 import { deepFreeze } from "./freeze.js";
 import { loadServerKeys, type ServerKeys } from "./key-files.js";
+import { checkRelations, limits, type Relation, type SessionTimeouts, servingRelations, session } from "./serving.js";
 import { namedPath, readNamedSystem, type System, type Twin } from "./system.js";
 import { readToml } from "./toml-file.js";
 
@@ -31,36 +31,17 @@ export interface ServerConfig {
     /** how long a takeover waits for the third promise */
     readonly graceMs: number;
   };
-  /** session time-out: default, and the limits within which a client may choose */
-  readonly session: { readonly timeoutMs: number; readonly minTimeoutMs: number; readonly maxTimeoutMs: number };
+  readonly session: SessionTimeouts;
   readonly limits: OrderingLimits;
   readonly log: { readonly level: LogLevel };
   readonly keys: ServerKeys;
   readonly system: System;
 }
 
-const YEAR_MS = 366 * 24 * 3600 * 1000;
-const MIB = 1024 * 1024;
-
 const timing = table({
   heartbeatMs: integer(10, 60_000).default(200),
   suspectMs: integer(20, 600_000).default(600),
   graceMs: integer(0, 60_000).default(150),
-}).prefault({});
-const session = table({
-  timeoutMs: integer(100, YEAR_MS).default(120_000),
-  minTimeoutMs: integer(100, YEAR_MS).default(5_000),
-  maxTimeoutMs: integer(100, YEAR_MS).default(86_400_000),
-}).prefault({});
-const limits = table({
-  maxClients: integer(1, 100_000).default(10_000),
-  maxPendingRequests: integer(1, 1_000_000).default(16_384),
-  maxRequestsPerBatch: integer(1, MAX_BATCH_RECORDS).default(512),
-  // The longest holding statement that the license rules accept, 3 MiB, must fit into one batch.
-  maxBatchBlobBytes: integer(3 * MIB, MAX_BATCH_BLOB_BYTES).default(MAX_BATCH_BLOB_BYTES),
-  maxBatchesInFlight: integer(1, 256).default(8),
-  retainedBatches: integer(1, 65_536).default(256),
-  maxClientOutputBytes: integer(65_536, 64 * MIB).default(MIB),
 }).prefault({});
 
 const schema = table({
@@ -87,7 +68,7 @@ export function loadServerConfig(file: string): ServerConfig {
   const faults = new Faults();
   const raw = readToml(file, faults);
   const parsed = raw === undefined ? undefined : checkDocument(schema, raw, file, faults);
-  checkRelations(raw, file, faults);
+  checkRelations(raw, defaults, relations, file, faults);
   const named = namedPath(raw, "server");
   const system = named === undefined ? undefined : readNamedSystem(file, "server.system", named, faults);
   const twin = whichTwin(raw, system, file, faults);
@@ -137,27 +118,9 @@ function whichTwin(raw: unknown, system: System | undefined, file: string, fault
 
 const defaults = { timing: timing.parse({}), session: session.parse({}), limits: limits.parse({}) };
 
-/** Relations between numbers that are each in range: [greater, smaller, why]. */
-const relations: readonly (readonly [readonly [string, string], readonly [string, string], string])[] = [
-  [["timing", "suspectMs"], ["timing", "heartbeatMs"], "or every heartbeat would be suspected"],
-  [["session", "minTimeoutMs"], ["timing", "suspectMs"], "or a takeover would end sessions"],
-  [["limits", "maxPendingRequests"], ["limits", "maxRequestsPerBatch"], "or a batch could never be full"],
+const relations: readonly Relation[] = [
+  [["timing", "suspectMs"], ["timing", "heartbeatMs"], "or every heartbeat would be suspected", "more"],
+  [["session", "minTimeoutMs"], ["timing", "suspectMs"], "or a takeover would end sessions", "more"],
   [["limits", "retainedBatches"], ["limits", "maxBatchesInFlight"], "or a batch under way could be forgotten"],
-  [["session", "timeoutMs"], ["session", "minTimeoutMs"], "or the default is out of its own limits"],
-  [["session", "maxTimeoutMs"], ["session", "timeoutMs"], "or the default is out of its own limits"],
+  ...servingRelations,
 ];
-
-function checkRelations(raw: unknown, file: string, faults: Faults): void {
-  const value = ([section, key]: readonly [string, string]): unknown =>
-    valueAt(raw, [section, key]) ?? valueAt(defaults, [section, key]);
-  relations.forEach(([greater, smaller, why], i) => {
-    const a = value(greater);
-    const b = value(smaller);
-    if (typeof a !== "number" || typeof b !== "number") return;
-    // The first two must be truly greater: equal times leave no room.
-    const strict = i < 2;
-    if (strict ? a > b : a >= b) return;
-    const than = `${smaller.join(".")} = ${b}`;
-    faults.add(file, greater.join("."), `${strict ? "more than" : "at least"} ${than}, ${why}`, String(a));
-  });
-}

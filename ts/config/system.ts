@@ -75,11 +75,15 @@ const upstreamSchema = table({
   key: base64url(32),
   signingKey: base64url(32),
 });
+/** One `[[firm]]` table. */
 const firmSchema = table({
   firmCode: integer(UNIVERSAL_FIRM_CODE_MIN, U32_MAX),
   name: line(128),
   key: base64url(32),
 });
+
+/** The firms whose containers are trusted, as every description has them. */
+export const firmTables = z.array(firmSchema, { error: "[[firm]] tables" }).default([]);
 
 function exactly<S extends z.ZodType>(schema: S, count: number, what: string) {
   const error = `exactly ${count} [[${what}]] tables`;
@@ -93,7 +97,7 @@ const systemSchema = table({
   clientKey: base64url(32),
   server: exactly(serverSchema, 2, "server"),
   upstream: exactly(upstreamSchema, 3, "upstream"),
-  firm: z.array(firmSchema, { error: "[[firm]] tables" }).default([]),
+  firm: firmTables,
 });
 
 /**

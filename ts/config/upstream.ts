@@ -34,10 +34,13 @@ export interface UpstreamConfig {
   readonly system: System;
 }
 
-const store = table({ durable: z.boolean({ error: "true or false" }).default(true) }).prefault({});
+/** The `[store]` table. */
+export const storing = table({ durable: z.boolean({ error: "true or false" }).default(true) }).prefault({});
 
 const schema = table({
   upstream: table({
+    // A standalone license server has a schema of its own: standalone.ts.
+    mode: z.literal("tmr", { error: '"tmr" or "standalone"' }).optional(),
     id: z.literal([1, 2, 3], { error: "1, 2 or 3" }),
     state: path,
     containers: path,
@@ -45,7 +48,7 @@ const schema = table({
     system: path,
     listen: address.optional(),
   }),
-  store,
+  store: storing,
   log,
 });
 
@@ -60,7 +63,7 @@ export function loadUpstreamConfig(file: string): UpstreamConfig {
   const named = namedPath(raw, "upstream");
   const system = named === undefined ? undefined : readNamedSystem(file, "upstream.system", named, faults);
   faults.throwIfAny("ERR_TMR_CONFIG");
-  const { upstream, store: storing, log: logging } = parsed as z.output<typeof schema>;
+  const { upstream, store, log: logging } = parsed as z.output<typeof schema>;
   const entry = (system as System).upstreams[upstream.id - 1] as UpstreamEntry;
   const from = dirname(file);
   const where = `upstream ${entry.id} in ${named}`;
@@ -71,7 +74,7 @@ export function loadUpstreamConfig(file: string): UpstreamConfig {
     state: resolve(from, upstream.state),
     containers: resolve(from, upstream.containers),
     listen: upstream.listen ?? entry.address,
-    store: storing,
+    store,
     log: logging,
     keys: loadUpstreamKeys(
       resolve(from, upstream.key),

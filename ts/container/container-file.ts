@@ -4,6 +4,7 @@ import { z } from "zod";
 import { checkDocument } from "../config/document.js";
 import { Faults } from "../config/faults.js";
 import { integer, isContainerName, table, U32_MAX } from "../config/fields.js";
+import type { Standalone } from "../config/standalone.js";
 import type { FirmEntry, System, UpstreamId } from "../config/system.js";
 import { TmrError } from "../errors.js";
 import { canonicalJson } from "../wire/canonical.js";
@@ -45,6 +46,12 @@ export function trustOf(system: System, upstream: UpstreamId | null): ContainerT
     holder: upstream === null ? null : (keys[upstream - 1] ?? null),
     nameOf: (holder) => system.upstreams[keys.indexOf(holder)]?.name ?? "an upstream of another system",
   };
+}
+
+/** What a standalone license server trusts. */
+export function standaloneTrust({ firms, signingKey, name }: Standalone): ContainerTrust {
+  const own = signingKey.toString("base64url");
+  return { firms, holder: own, nameOf: (holder) => (holder === own ? name : "another license server") };
 }
 
 const outerSchema = table({

@@ -5,6 +5,7 @@ export {
   type ContainerTrust,
   encodeContainerFile,
   readContainerFile,
+  standaloneTrust,
   trustOf,
   verifyContainer,
 } from "./container-file.js";

@@ -1,9 +1,14 @@
 /** The containers of one upstream: every container file of its folder, sound or not. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { System, UpstreamId } from "../config/system.js";
 import { TmrError } from "../errors.js";
-import { CONTAINER_SUFFIX, type Container, commonItem, readContainerFile, trustOf } from "./container-file.js";
+import {
+  CONTAINER_SUFFIX,
+  type Container,
+  type ContainerTrust,
+  commonItem,
+  readContainerFile,
+} from "./container-file.js";
 import { itemName, type Terms } from "./terms.js";
 
 /** One container file. With a `fault` it is listed and serves nothing: its items are empty. */
@@ -25,8 +30,7 @@ export interface LoadedContainer {
  * Reads all `*.tmrc` of a folder, in order of their names. A container or an item that is there twice serves once, from
  * the first file; the other one is listed with that fault. Throws ERR_TMR_FILE when the folder cannot be read.
  */
-export async function loadContainers(dir: string, system: System, upstream: UpstreamId): Promise<LoadedContainer[]> {
-  const trust = trustOf(system, upstream);
+export async function loadContainers(dir: string, trust: ContainerTrust): Promise<LoadedContainer[]> {
   const sound: { readonly file: string; readonly content: Container }[] = [];
   const loaded: LoadedContainer[] = [];
   for (const file of containerFiles(dir)) {

@@ -2,17 +2,30 @@
 import { type FSWatcher, watch } from "node:fs";
 import { basename } from "node:path";
 import type { Logger } from "pino";
-import type { UpstreamConfig } from "../config/index.js";
-import { type LoadedContainer, loadContainers } from "../container/index.js";
-import type { StatementSigner } from "./statement.js";
+import { type ContainerTrust, type LoadedContainer, loadContainers } from "../container/index.js";
+import type { HeldContainer } from "./statement.js";
 import type { ContainerStatus } from "./status.js";
 
 /** Files are read this long after the last change: a file that is being written is not looked at half-way. */
 const SETTLE_MS = 200;
 
+/** Whoever signs what the containers hold. */
+export interface HoldingSigner {
+  /** the sound containers, in the order of their files */
+  containers: readonly HeldContainer[];
+  /** whether a container is part of what it signs */
+  states(container: HeldContainer): boolean;
+}
+
+/** Where container files lie, and whose signatures in them count. */
+export interface ContainersFolder {
+  readonly folder: string;
+  readonly trust: ContainerTrust;
+}
+
 export class HeldContainers {
-  readonly #config: UpstreamConfig;
-  readonly #signer: StatementSigner;
+  readonly #where: ContainersFolder;
+  readonly #signer: HoldingSigner;
   readonly #log: Logger;
   readonly #changed: () => void;
   #loaded: readonly LoadedContainer[] = [];
@@ -22,8 +35,8 @@ export class HeldContainers {
   #closed = false;
 
   /** `changed` is called when what the containers hold may be something else. */
-  constructor(config: UpstreamConfig, signer: StatementSigner, log: Logger, changed: () => void) {
-    this.#config = config;
+  constructor(where: ContainersFolder, signer: HoldingSigner, log: Logger, changed: () => void) {
+    this.#where = where;
     this.#signer = signer;
     this.#log = log;
     this.#changed = changed;
@@ -55,7 +68,7 @@ export class HeldContainers {
   /** Reads the folder again after each change in it. Where the system cannot watch, SIGHUP still does. */
   watch(): void {
     try {
-      this.#watcher = watch(this.#config.containers, { persistent: false }, () => this.#soon());
+      this.#watcher = watch(this.#where.folder, { persistent: false }, () => this.#soon());
       this.#watcher.on("error", (error) =>
         this.#log.warn({ err: error.message }, "the containers folder is not watched"),
       );
@@ -81,7 +94,7 @@ export class HeldContainers {
   }
 
   async #read(): Promise<void> {
-    const loaded = await loadContainers(this.#config.containers, this.#config.system, this.#config.id);
+    const loaded = await loadContainers(this.#where.folder, this.#where.trust);
     if (this.#closed) return;
     const same = JSON.stringify(loaded) === JSON.stringify(this.#loaded);
     this.#loaded = loaded;

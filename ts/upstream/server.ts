@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import { genesisOf, type UpstreamConfig } from "../config/index.js";
 import { ed25519PrivateKey } from "../config/key-files.js";
+import { trustOf } from "../container/index.js";
 import type { Engine } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { genesisDigest } from "../license/genesis.js";
@@ -100,8 +101,11 @@ class UpstreamServer implements RunningUpstream {
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
     this.#signer = new StatementSigner(config.id, ed25519PrivateKey(config.keys.signing));
-    this.#containers = new HeldContainers(config, this.#signer, this.#log, () =>
-      this.#open.replica.containersChanged(),
+    this.#containers = new HeldContainers(
+      { folder: config.containers, trust: trustOf(config.system, config.id) },
+      this.#signer,
+      this.#log,
+      () => this.#open.replica.containersChanged(),
     );
     const ports = licensePorts(dependencies.engine);
     const genesis = genesisOf(config.system);
