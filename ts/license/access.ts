@@ -5,6 +5,7 @@
 import { AccessMode, Status, type StatusCode } from "../wire/kinds.js";
 import type { Answer } from "./answer.js";
 import type { Call } from "./call.js";
+import { containerName } from "./genesis.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { MAX_WAIT_MS } from "./limits.js";
 import { freeSeats, type Item, type Pool } from "./pool.js";
@@ -111,7 +112,7 @@ function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
   let status: StatusCode = Status["not-found"];
   let answer: SeatAnswer = SeatAnswer.fits;
   for (const item of candidates(state, asker, wanted)) {
-    if (wanted.itemRef !== 0 && item.terms.tmrId !== wanted.itemRef) continue;
+    if (wanted.itemRef !== 0 && item.pool.key.tmrId !== wanted.itemRef) continue;
     let judged = judge(item, wanted, moment);
     let seats: SeatAnswer = SeatAnswer.fits;
     if (judged === Status.ok) {
@@ -133,6 +134,7 @@ function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
     return;
   }
   if (reason !== null) out.license(reason.pool, reason, state.container);
+  else if (refuseTmrOnly(call, wanted)) return;
   out.refuse(status, sentenceOf(call, asker, status, reason, wanted, moment, answer));
 }
 
@@ -153,6 +155,17 @@ function judgeItemSeats(state: State, asker: Asker, item: Item, wanted: Wanted):
 /** Waiting helps when seats are taken or spoken for that there are at all. */
 function canWait({ terms }: Item, { seats }: Wanted, answer: SeatAnswer): boolean {
   return (answer === SeatAnswer.taken || answer === SeatAnswer.awaited) && seats <= terms.quantity;
+}
+
+/** A license with a TMR-ID is refused by every server but the TMR servers of its system (licensing.md section 5). */
+function refuseTmrOnly(call: Call, { firmCode, productCode, itemRef }: Wanted): boolean {
+  const tmr = call.state.container.tmrOnly(firmCode, productCode);
+  if (tmr === null || (itemRef !== 0 && itemRef !== tmr.tmrId)) return false;
+  call.out.refuse(
+    Status["tmr-only"],
+    `License ${firmCode}:${productCode} in container ${containerName(tmr.container)} has TMR-ID ${tmr.tmrId}: only the TMR servers of its system may use it.`,
+  );
+  return true;
 }
 
 function grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void {
@@ -203,10 +216,10 @@ export function describeHandle(state: State, slot: number, out: Answer): void {
   if (what === HandleState.queued) {
     const place = placeOf(state, slot);
     out.u32(ResultWord.free, place);
-    out.refuse(Status.queued, `${licenseText(state, pool)}: place ${place} of ${pool.waiting.size} who wait.`);
+    out.refuse(Status.queued, `${licenseText(pool)}: place ${place} of ${pool.waiting.size} who wait.`);
   } else if (isLost(what)) {
     const [status, why] = lossOf(what);
-    out.refuse(status, `Handle ${handles.handle(slot)} of ${licenseText(state, pool)} ${why}.`);
+    out.refuse(status, `Handle ${handles.handle(slot)} of ${licenseText(pool)} ${why}.`);
   } else {
     out.u32(ResultWord.quantity, handles.seats(slot));
   }
@@ -223,8 +236,8 @@ function lossOf(what: number): readonly [StatusCode, string] {
   }
 }
 
-function licenseText(state: State, { key }: Pool): string {
-  return `license ${key.firmCode}:${key.productCode} item ${key.tmrId} in container ${state.container.name}`;
+function licenseText({ key }: Pool): string {
+  return `license ${key.firmCode}:${key.productCode} item ${key.tmrId} in container ${containerName(key.container)}`;
 }
 
 function sentenceOf(
@@ -243,7 +256,8 @@ function sentenceOf(
     return `No license ${codes}${reference} in container ${container}.`;
   }
   const { terms } = item;
-  const license = `License ${codes} item ${terms.tmrId} in container ${container}`;
+  const { key } = item.pool;
+  const license = `License ${codes} item ${key.tmrId} in container ${containerName(key.container)}`;
   switch (status) {
     case Status["no-free-license"]:
     case Status["access-list"]:

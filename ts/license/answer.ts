@@ -81,8 +81,9 @@ export class Answer {
     this.u32(ResultWord.firmCode, pool.key.firmCode);
     this.u32(ResultWord.productCode, pool.key.productCode);
     this.u32(ResultWord.itemRef, pool.key.tmrId);
-    this.u32(ResultWord.mask, container.number.mask);
-    this.u32(ResultWord.serial, container.number.serial);
+    const { mask, serial } = container.numberOf(pool);
+    this.u32(ResultWord.mask, mask);
+    this.u32(ResultWord.serial, serial);
     if (item === null) return;
     this.u32(ResultWord.free, freeSeats(item));
     this.u32(ResultWord.total, item.terms.quantity);

@@ -13,7 +13,7 @@ export interface LicensePorts {
   readonly indexSeed?: number;
 }
 
-/** Equal on all five servers; its digest is digest(0) of the log. */
+/** Equal on all five servers of a TMR system; its digest is digest(0) of the log. Two of three upstreams decide. */
 export interface Genesis {
   /** base64url of 16 random bytes */
   readonly id: string;
@@ -23,14 +23,34 @@ export interface Genesis {
   readonly upstreams: readonly [string, string, string];
 }
 
+/**
+ * A license server that serves alone: one of one decides, and it shows its containers as they are, by their own numbers.
+ */
+export interface StandaloneGenesis {
+  /** base64url of 16 random bytes */
+  readonly id: string;
+  /** base64url Ed25519 public key of the server */
+  readonly upstreams: readonly [string];
+}
+
+export type AnyGenesis = Genesis | StandaloneGenesis;
+
+export function isStandalone(genesis: AnyGenesis): genesis is StandaloneGenesis {
+  return genesis.upstreams.length === 1;
+}
+
 /** A container's number as two integers. */
 export interface ContainerNumber {
   readonly mask: number;
   readonly serial: number;
 }
 
-/** SHA-256 of "tmr genesis/1\n" and the canonical JSON of the genesis. */
-export function genesisDigest(genesis: Genesis, sha256: LicensePorts["sha256"]): Uint8Array {
+/** SHA-256 of "tmr genesis/1\n", or "tmr standalone genesis/1\n", and the canonical JSON of the genesis. */
+export function genesisDigest(genesis: AnyGenesis, sha256: LicensePorts["sha256"]): Uint8Array {
+  if (isStandalone(genesis)) {
+    const own = canonicalJson({ id: genesis.id, upstreams: genesis.upstreams });
+    return sha256(Buffer.from(`tmr standalone genesis/1\n${own}`));
+  }
   const { id, virtualContainer, upstreams } = genesis;
   return sha256(Buffer.from(`tmr genesis/1\n${canonicalJson({ id, virtualContainer, upstreams })}`));
 }
@@ -43,15 +63,16 @@ export function parseContainerNumber(text: string): ContainerNumber | null {
   return match !== null && mask <= 0xff && serial <= 0xffff_ffff ? { mask, serial } : null;
 }
 
-/** The raw Ed25519 key of an upstream. Throws ERR_TMR_ARGUMENT when it is not one. */
-export function signingKeyOf(genesis: Genesis, upstream: 1 | 2 | 3): Buffer {
-  const text = genesis.upstreams[(upstream - 1) as 0 | 1 | 2];
-  const key = Buffer.from(text, "base64url");
-  if (key.length !== 32) {
-    throw new TmrError(
-      "ERR_TMR_ARGUMENT",
-      `genesis: signing key of upstream ${upstream}: expected 32 bytes of base64url`,
-    );
-  }
-  return key;
+/** The name of a container: `mask-serial`. */
+export function containerName({ mask, serial }: ContainerNumber): string {
+  return `${mask}-${serial}`;
+}
+
+/** The raw Ed25519 keys of the upstreams, in order. Throws ERR_TMR_ARGUMENT when one is none. */
+export function signingKeysOf(genesis: AnyGenesis): readonly Buffer[] {
+  return genesis.upstreams.map((text, i) => {
+    const key = Buffer.from(text, "base64url");
+    if (key.length === 32) return key;
+    throw new TmrError("ERR_TMR_ARGUMENT", `genesis: signing key of upstream ${i + 1}: expected 32 bytes of base64url`);
+  });
 }

@@ -4,6 +4,7 @@
  */
 import { canonicalJson } from "../wire/canonical.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
+import { type ContainerNumber, containerName } from "./genesis.js";
 import { HandleState } from "./handle-row.js";
 import { freeSeats, type Item, reservedSeats } from "./pool.js";
 import type { State } from "./state.js";
@@ -19,17 +20,32 @@ export interface ListPart {
   readonly nextCursor: number;
 }
 
-/** One object per container: `container`, `kind`, `items`, `sessions`, `handles`. There is one container. */
+/** One object per container: `container`, `kind`, `items`, `sessions`, `handles`; sessions are those of the server. */
 export function listContainers(state: State, cursor: number, reached: number): ListPart {
-  const shown = state.container.items.reduce((count, item) => count + (isReached(item, reached) ? 1 : 0), 0);
-  const container = {
-    container: state.container.name,
-    kind: "virtual",
-    items: shown,
+  const { containers } = state.container;
+  const shown = containers.map(containerName);
+  const items = new Map<string, number>();
+  for (const item of state.container.items) {
+    const name = containerName(state.container.numberOf(item.pool));
+    if (isReached(item, reached)) items.set(name, (items.get(name) ?? 0) + 1);
+  }
+  const handles =
+    shown.length > 1
+      ? state.container.handlesByContainer()
+      : new Map([[shown[0], state.handles.size - state.handles.lost.size]]);
+  return fill(cursor, containers.length, (index) => ({
+    container: shown[index],
+    kind: kindOf(containers[index] as ContainerNumber),
+    items: items.get(shown[index] as string) ?? 0,
     sessions: state.sessions.size,
-    handles: state.handles.size - state.handles.lost.size,
-  };
-  return { text: canonicalJson(cursor === 0 ? [container] : []), nextCursor: 0 };
+    handles: handles.get(shown[index]) ?? 0,
+  }));
+}
+
+function kindOf({ mask }: ContainerNumber): string {
+  if (mask === 131) return "virtual";
+  if (mask === 140) return "cloud";
+  return mask <= 3 ? "dongle" : "activation";
 }
 
 /**
@@ -40,7 +56,7 @@ export function listItems(state: State, cursor: number, reached: number): ListPa
   const { items } = state.container;
   return fill(cursor, items.length, (index) => {
     const item = items[index] as Item;
-    return isReached(item, reached) ? describe(item) : null;
+    return isReached(item, reached) ? describe(item, state) : null;
   });
 }
 
@@ -101,7 +117,7 @@ function fill(cursor: number, end: number, describe: (index: number) => Record<s
   return { text: `[${texts.join(",")}]`, nextCursor: 0 };
 }
 
-function describe(item: Item): Record<string, unknown> {
+function describe(item: Item, state: State): Record<string, unknown> {
   const { actId: _actId, tmrId: _tmrId, ...terms } = shownTerms(item.terms);
   return {
     ...terms,
@@ -112,6 +128,7 @@ function describe(item: Item): Record<string, unknown> {
     queued: item.pool.waiting.size,
     free: freeSeats(item),
     holders: upstreamsOf(item.holders),
+    ...(state.container.standalone ? { container: containerName(state.container.numberOf(item.pool)) } : {}),
     ...(item.odd === 0 ? {} : { odd: item.odd }),
   };
 }

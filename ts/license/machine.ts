@@ -10,9 +10,10 @@ import { administer } from "./administer.js";
 import { Answer } from "./answer.js";
 import type { Call } from "./call.js";
 import { executeRequest } from "./execute.js";
-import { type Genesis, type LicensePorts, signingKeyOf } from "./genesis.js";
+import { type AnyGenesis, type LicensePorts, signingKeysOf } from "./genesis.js";
 import { LIMITS, type LicenseLimits } from "./limits.js";
 import { blobOf } from "./open-session.js";
+import { checkOwnStatement } from "./own-statement.js";
 import { settleAll, settleFreed } from "./queue.js";
 import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { State } from "./state.js";
@@ -34,7 +35,8 @@ const FIRST_SYSTEM_KIND = 128;
 export class LicenseMachine {
   readonly #state: State;
   readonly #ports: LicensePorts;
-  readonly #signingKeys: readonly [Buffer, Buffer, Buffer];
+  /** of upstreams 1, 2, 3, or of the one that there is */
+  readonly #signingKeys: readonly Buffer[];
   readonly #out = new Answer();
   /** Header and records of the batch at hand, where they can be read as words: a batch may lie anywhere. */
   readonly #words = new Uint32Array(blobAreaOffset(MAX_BATCH_RECORDS) / WORD_BYTES);
@@ -44,17 +46,17 @@ export class LicenseMachine {
   #checkpoint: Uint8Array | null = null;
   readonly #call: { -readonly [K in keyof Call]: Call[K] };
 
-  private constructor(state: State, genesis: Genesis, ports: LicensePorts) {
+  private constructor(state: State, genesis: AnyGenesis, ports: LicensePorts) {
     this.#state = state;
     this.#ports = ports;
-    this.#signingKeys = [signingKeyOf(genesis, 1), signingKeyOf(genesis, 2), signingKeyOf(genesis, 3)];
+    this.#signingKeys = signingKeysOf(genesis);
     const none = { at: 0, batch: Buffer.alloc(0), blobArea: 0, reached: 0, session: -1, kind: 0, request: 0 };
     this.#call = { state, out: this.#out, words: this.#words, ...none };
   }
 
   /** The empty state of a system. Throws ERR_TMR_ARGUMENT when the genesis is malformed. */
   static create(
-    genesis: Genesis,
+    genesis: AnyGenesis,
     ports: LicensePorts,
     limits: LicenseLimits = LIMITS,
     rules: ProtocolRules = allRules,
@@ -65,7 +67,7 @@ export class LicenseMachine {
   /** The state that {@link snapshot} gave. Throws ERR_TMR_STORE when the bytes are damaged or of another system. */
   static restore(
     snapshot: Uint8Array,
-    genesis: Genesis,
+    genesis: AnyGenesis,
     ports: LicensePorts,
     limits: LicenseLimits = LIMITS,
     rules: ProtocolRules = allRules,
@@ -174,12 +176,14 @@ export class LicenseMachine {
   #applyStatement(): void {
     const { words, at } = this.#call;
     const upstream = u64At(words, at + RequestWord.durationMs);
-    if (upstream !== 1 && upstream !== 2 && upstream !== 3) {
-      this.#out.refuse(Status["bad-request"], `A statement is by upstream 1, 2 or 3, not ${upstream}.`);
+    const key = this.#signingKeys[upstream - 1];
+    if (key === undefined || !isUpstream(upstream)) {
+      const known = this.#signingKeys.length === 1 ? "upstream 1" : "upstream 1, 2 or 3";
+      this.#out.refuse(Status["bad-request"], `A statement is by ${known}, not ${upstream}.`);
       return;
     }
-    const key = this.#signingKeys[(upstream - 1) as 0 | 1 | 2];
-    const statement = checkStatement(blobOf(this.#call), upstream, this.statementVersion(upstream), key, this.#ports);
+    const check = this.#state.container.standalone ? checkOwnStatement : checkStatement;
+    const statement = check(blobOf(this.#call), upstream, this.statementVersion(upstream), key, this.#ports);
     if (typeof statement === "string") {
       this.#out.refuse(Status["bad-request"], `The statement of upstream ${upstream} is refused: ${statement}.`);
       return;
@@ -187,4 +191,8 @@ export class LicenseMachine {
     this.#state.acceptStatement(upstream, statement);
     settleAll(this.#state, this.#call.reached);
   }
+}
+
+function isUpstream(number: number): number is UpstreamNumber {
+  return number === 1 || number === 2 || number === 3;
 }

@@ -2,14 +2,21 @@
  * The seats of one license, counted apart from its terms, so that an item that changes, disappears and comes back finds
  * its seats as they were.
  */
+import type { LicenseName } from "./access-list.js";
 import { type Chain, newChain } from "./chain.js";
+import { type ContainerNumber, containerName } from "./genesis.js";
 import type { JoinKey, Terms } from "./terms.js";
+
+/** A join key, and in which container. `tmrId` is the item reference, that of an ordinary license too. */
+export interface PoolKey extends JoinKey {
+  readonly container: ContainerNumber;
+}
 
 /** Seats taken of one join key. */
 export interface Pool {
   /** index for `VirtualContainer.pool` */
   readonly id: number;
-  readonly key: JoinKey;
+  readonly key: PoolKey;
   /** seats in use, over all handles; with the lingering ones above the quantity only after the quantity was lowered */
   used: number;
   /** seats that stay taken for a while after they were released */
@@ -24,25 +31,27 @@ export interface Pool {
   readonly released: Chain;
   /** seats taken per rule that counts here, by the rule's number; null = none counts */
   ruleSeats: Map<number, number> | null;
-  /** null while fewer than two upstreams state it with equal terms */
+  /** null while it is not shown */
   item: Item | null;
 }
 
-/** An item that at least two upstreams state with equal terms. */
+/** An item that enough upstreams state with equal terms. */
 export interface Item {
   readonly terms: Terms;
   /** bit i-1 set: upstream i states exactly these terms */
   readonly holders: number;
   /** the upstream that states other terms under the same key, 0 = none */
   readonly odd: number;
+  /** holders that must be reached: two of three, or the one that there is */
+  readonly quorum: 1 | 2;
   readonly pool: Pool;
 }
 
 /** A license of which nothing is taken. */
-export function newPool(id: number, { firmCode, productCode, tmrId, actId }: JoinKey): Pool {
+export function newPool(id: number, { firmCode, productCode, tmrId, actId, container }: PoolKey): Pool {
   return {
     id,
-    key: { firmCode, productCode, tmrId, actId },
+    key: { firmCode, productCode, tmrId, actId, container },
     used: 0,
     lingering: 0,
     reserved: 0,
@@ -62,4 +71,9 @@ export function freeSeats({ terms, pool }: Item): number {
 /** Seats shown as reserved: not more than are left. */
 export function reservedSeats({ terms, pool }: Item): number {
   return Math.max(0, Math.min(pool.reserved, terms.quantity - pool.used - pool.lingering));
+}
+
+/** How the access list names the license of a pool. */
+export function licenseNameOf({ key }: Pool): LicenseName {
+  return { firmCode: key.firmCode, productCode: key.productCode, container: containerName(key.container) };
 }

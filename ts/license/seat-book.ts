@@ -9,7 +9,7 @@ import { Claims } from "./claims.js";
 import { HandleState, isLost, takesSeats } from "./handle-row.js";
 import type { HandleTable } from "./handles.js";
 import { type Party, readParty } from "./party.js";
-import type { Pool } from "./pool.js";
+import { licenseNameOf, type Pool } from "./pool.js";
 import type { VirtualContainer } from "./virtual-container.js";
 
 /** What a handle waits for. */
@@ -140,9 +140,7 @@ export class SeatBook {
       const state = handles.state(slot);
       if (state === HandleState.free || isLost(state)) continue;
       const pool = this.#pool(slot);
-      const { firmCode, productCode } = pool.key;
-      const license = { firmCode, productCode, container: this.#container.name };
-      const decided = list.isEmpty ? null : list.decide(this.party(slot), license);
+      const decided = list.isEmpty ? null : list.decide(this.party(slot), licenseNameOf(pool));
       handles.setRule(slot, decided !== null && isCounted(decided.rule) ? decided.number : 0);
       if (state === HandleState.queued && decided?.rule.effect === "deny") denied.push(slot);
     }
@@ -284,10 +282,8 @@ export class SeatBook {
   }
 
   #reserve(pool: Pool): void {
-    const { firmCode, productCode } = pool.key;
-    const license = { firmCode, productCode, container: this.#container.name };
     pool.reserved = 0;
-    for (const { rule, number } of this.#list?.reservations(license) ?? []) {
+    for (const { rule, number } of this.#list?.reservations(licenseNameOf(pool)) ?? []) {
       pool.reserved += Math.max(0, (rule.reserved ?? 0) - (pool.ruleSeats?.get(number) ?? 0));
     }
   }

@@ -6,9 +6,10 @@
  */
 import { AccessList } from "./access-list.js";
 import type { LicensePorts } from "./genesis.js";
+import { readOwnStatement } from "./own-statement.js";
 import { restoreSeats } from "./seat-restore.js";
 import type { State } from "./state.js";
-import { readStatement, type Statement } from "./statement.js";
+import { readStatement, type Statement, type StatementReader } from "./statement.js";
 import { malformed, WordReader } from "./word-reader.js";
 import { WordWriter } from "./word-writer.js";
 
@@ -72,14 +73,21 @@ export function readSnapshot(snapshot: Uint8Array, state: State, sha256: License
   if (!(list instanceof AccessList)) throw malformed(`the access list: ${list[0]}`);
   state.accessList = list;
   restoreSeats(state);
-  container.restore([readOne(input, 1, sha256), readOne(input, 2, sha256), readOne(input, 3, sha256)]);
+  const read = container.standalone ? readOwnStatement : readStatement;
+  const [first, second, third] = ([1, 2, 3] as const).map((upstream) => readOne(input, upstream, read, sha256));
+  container.restore([first ?? null, second ?? null, third ?? null]);
   input.end();
 }
 
-function readOne(input: WordReader, upstream: 1 | 2 | 3, sha256: LicensePorts["sha256"]): Statement | null {
+function readOne(
+  input: WordReader,
+  upstream: 1 | 2 | 3,
+  read: StatementReader,
+  sha256: LicensePorts["sha256"],
+): Statement | null {
   const payload = input.block();
   if (payload.length === 0) return null;
-  const statement = readStatement(payload, upstream, sha256);
+  const statement = read(payload, upstream, sha256);
   if (typeof statement === "string") throw malformed(`statement of upstream ${upstream}: ${statement}`);
   return statement;
 }

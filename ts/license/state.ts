@@ -8,12 +8,19 @@ import type { ProtocolRules } from "../wire/rules.js";
 import { AccessList, type LicenseName } from "./access-list.js";
 import type { Claims } from "./claims.js";
 import { EndedSessions } from "./ended.js";
-import { type Genesis, genesisDigest, type LicensePorts, parseContainerNumber } from "./genesis.js";
+import {
+  type AnyGenesis,
+  type ContainerNumber,
+  genesisDigest,
+  isStandalone,
+  type LicensePorts,
+  parseContainerNumber,
+} from "./genesis.js";
 import { HandleState } from "./handle-row.js";
 import { HandleTable } from "./handles.js";
 import type { LicenseLimits } from "./limits.js";
 import type { Party } from "./party.js";
-import type { Pool } from "./pool.js";
+import { licenseNameOf, type Pool } from "./pool.js";
 import { ResultStore } from "./results.js";
 import { SeatBook, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
@@ -65,18 +72,12 @@ export class State {
   readonly #journal = new WordWriter(4096);
 
   constructor(
-    genesis: Genesis,
+    genesis: AnyGenesis,
     ports: LicensePorts,
     readonly limits: LicenseLimits,
     readonly rules: ProtocolRules,
   ) {
-    const number = parseContainerNumber(genesis.virtualContainer);
-    if (number === null) {
-      throw new TmrError(
-        "ERR_TMR_ARGUMENT",
-        `genesis: virtualContainer: expected mask-serial, received ${genesis.virtualContainer}`,
-      );
-    }
+    const number = isStandalone(genesis) ? null : numberOf(genesis.virtualContainer);
     this.genesisDigest = genesisDigest(genesis, ports.sha256);
     this.stateDigest = this.genesisDigest;
     this.container = new VirtualContainer(number, ports.mergeContainers, rules);
@@ -251,8 +252,8 @@ export class State {
   }
 
   /** How the access list names the license of a pool. */
-  licenseName({ key }: Pool): LicenseName {
-    return { firmCode: key.firmCode, productCode: key.productCode, container: this.container.name };
+  licenseName(pool: Pool): LicenseName {
+    return licenseNameOf(pool);
   }
 
   acceptStatement(upstream: UpstreamNumber, statement: Statement): void {
@@ -291,4 +292,13 @@ export class State {
     this.#journal.words(words, at + after, RECORD_WORDS - after);
     this.#journal.block(text ?? noText);
   }
+}
+
+function numberOf(virtualContainer: string): ContainerNumber {
+  const number = parseContainerNumber(virtualContainer);
+  if (number !== null) return number;
+  throw new TmrError(
+    "ERR_TMR_ARGUMENT",
+    `genesis: virtualContainer: expected mask-serial, received ${virtualContainer}`,
+  );
 }

@@ -5,12 +5,41 @@
  */
 import { canonicalJson } from "../wire/canonical.js";
 import { HOLDING_ENTRY_BYTES, HoldingField } from "../wire/merge.js";
-import { type LicensePorts, parseContainerNumber } from "./genesis.js";
+import { type ContainerNumber, type LicensePorts, parseContainerNumber } from "./genesis.js";
 import { MAX_STATEMENT_BYTES } from "./limits.js";
 import { compareKeys, faultInTerms, type Terms, termsBytes } from "./terms.js";
 
 export const SIGNATURE_BYTES = 64;
 const domain = Buffer.from("tmr-statement/1\n");
+
+/** An item as it is shown, and where. */
+export interface ShownItem {
+  readonly terms: Terms;
+  readonly container: ContainerNumber;
+  /** bit i-1 set: upstream i states exactly these terms */
+  readonly holders: number;
+  /** the upstream that states other terms under the same key, 0 = none */
+  readonly odd: number;
+  /** holders that must be reached */
+  readonly quorum: 1 | 2;
+}
+
+/** A license with a TMR-ID that lies in a container of a standalone server. */
+export interface TmrItem {
+  readonly firmCode: number;
+  readonly productCode: number;
+  readonly tmrId: number;
+  readonly container: ContainerNumber;
+}
+
+/** What the containers of a standalone server hold. */
+export interface OwnContainers {
+  /** ascending by serial */
+  readonly containers: readonly ContainerNumber[];
+  /** ordinary licenses, in the order of containers, then ascending by join key */
+  readonly items: readonly ShownItem[];
+  readonly tmr: readonly TmrItem[];
+}
 
 /** What an upstream last stated. */
 export interface Statement {
@@ -23,12 +52,17 @@ export interface Statement {
   readonly items: readonly Terms[];
   /** the same as 48-byte entries for the merge */
   readonly entries: Buffer;
+  /** only of a standalone server, whose statement has no items and entries otherwise */
+  readonly own?: OwnContainers;
 }
 
 /** The bytes that an upstream signs. */
 export function statementMessage(payload: Uint8Array): Buffer {
   return Buffer.concat([domain, payload]);
 }
+
+/** Reads the payload of a statement of an upstream; a string is the fault in it. */
+export type StatementReader = (payload: Buffer, upstream: number, sha256: LicensePorts["sha256"]) => Statement | string;
 
 /** Checks a signed statement of `upstream`; a string is the reason for refusing it. */
 export function checkStatement(
@@ -38,13 +72,26 @@ export function checkStatement(
   publicKey: Uint8Array,
   ports: LicensePorts,
 ): Statement | string {
+  return checkSigned(domain, readStatement, blob, upstream, lastVersion, publicKey, ports);
+}
+
+/** {@link checkStatement} of what is signed under a domain of its own. */
+export function checkSigned(
+  under: Buffer,
+  read: StatementReader,
+  blob: Buffer,
+  upstream: number,
+  lastVersion: number,
+  publicKey: Uint8Array,
+  ports: LicensePorts,
+): Statement | string {
   if (blob.length > MAX_STATEMENT_BYTES) return `it has ${blob.length} bytes, at most ${MAX_STATEMENT_BYTES} are read`;
   if (blob.length <= SIGNATURE_BYTES) return "it is too short to carry a signature";
   const payload = Buffer.from(blob.subarray(SIGNATURE_BYTES));
-  if (!ports.verifyEd25519(publicKey, statementMessage(payload), blob.subarray(0, SIGNATURE_BYTES))) {
+  if (!ports.verifyEd25519(publicKey, Buffer.concat([under, payload]), blob.subarray(0, SIGNATURE_BYTES))) {
     return "its signature is not by this upstream's key";
   }
-  const statement = readStatement(payload, upstream, ports.sha256);
+  const statement = read(payload, upstream, ports.sha256);
   if (typeof statement !== "string" && statement.version <= lastVersion) {
     return `its version ${statement.version} is not above ${lastVersion}`;
   }
@@ -110,7 +157,8 @@ function readContent(value: unknown, upstream: number): Content | string {
   return { version: version as number, items: items as readonly Terms[] };
 }
 
-function isCanonical(value: unknown, payload: Buffer): boolean {
+/** True when `payload` is the one way to write `value`. */
+export function isCanonical(value: unknown, payload: Buffer): boolean {
   try {
     return Buffer.from(canonicalJson(value)).equals(payload);
   } catch {

@@ -1,14 +1,14 @@
 /**
- * The virtual container: what at least two upstreams state with equal terms (protocol.md rule 9), and the pools in
- * which the seats of it are counted.
+ * What a server shows of what was stated, and the pools in which the seats of it are counted: the virtual container of a
+ * TMR system, or the own containers of a standalone license server.
  */
-import { MERGED_ENTRY_BYTES, MergedField } from "../wire/merge.js";
 import type { ProtocolRules } from "../wire/rules.js";
-import type { ContainerNumber, LicensePorts } from "./genesis.js";
-import { type Item, newPool, type Pool } from "./pool.js";
+import { type ContainerNumber, containerName, type LicensePorts } from "./genesis.js";
+import { type Item, newPool, type Pool, type PoolKey } from "./pool.js";
 import { readSlots, writeSlots } from "./slot-list.js";
-import type { Statement } from "./statement.js";
-import type { JoinKey, Terms } from "./terms.js";
+import type { Statement, TmrItem } from "./statement.js";
+import { referenceOf } from "./terms.js";
+import { votedItems } from "./voted-items.js";
 import { malformed, type WordReader } from "./word-reader.js";
 import type { WordWriter } from "./word-writer.js";
 
@@ -27,23 +27,20 @@ export function upstreamsOf(mask: number): number[] {
 
 /** True when enough of the reached upstreams hold the item to grant or show it. */
 export function isReached(item: Item, reached: number): boolean {
-  return countOf(item.holders & reached) >= 2;
+  return countOf(item.holders & reached) >= item.quorum;
 }
 
 const noItems: readonly Item[] = [];
 /** More than three statements and all handles can have: a bound for what a snapshot claims. */
 const MAX_POOLS = 2 ** 20;
 
-function nameOf({ firmCode, productCode, tmrId, actId }: JoinKey): string {
-  return `${firmCode}:${productCode}:${tmrId}:${actId}`;
+function nameOf({ firmCode, productCode, tmrId, actId, container }: PoolKey): string {
+  return `${containerName(container)}:${firmCode}:${productCode}:${tmrId}:${actId}`;
 }
 
-const ALL_UPSTREAMS = 7;
-
 export class VirtualContainer {
-  readonly number: ContainerNumber;
-  /** `mask-serial` */
-  readonly name: string;
+  /** the virtual container's number; null: a standalone server, which shows its containers as they are */
+  readonly #number: ContainerNumber | null;
   readonly #mergeContainers: LicensePorts["mergeContainers"];
   readonly #rules: ProtocolRules;
   readonly #statements: [Statement | null, Statement | null, Statement | null] = [null, null, null];
@@ -53,11 +50,40 @@ export class VirtualContainer {
   #items: readonly Item[] = noItems;
   #byFirm = new Map<number, Map<number, Item[]>>();
 
-  constructor(number: ContainerNumber, merge: LicensePorts["mergeContainers"], rules: ProtocolRules) {
-    this.number = number;
-    this.name = `${number.mask}-${number.serial}`;
+  constructor(number: ContainerNumber | null, merge: LicensePorts["mergeContainers"], rules: ProtocolRules) {
+    this.#number = number;
     this.#mergeContainers = merge;
     this.#rules = rules;
+  }
+
+  /** True for a license server that serves alone: one of one decides. */
+  get standalone(): boolean {
+    return this.#number === null;
+  }
+
+  /** `mask-serial`, of several containers one behind the other: where a server looks. */
+  get name(): string {
+    return this.#number === null ? namesOf(this.#ownContainers()) : containerName(this.#number);
+  }
+
+  /** The containers that are shown, in the order in which an access looks into them. */
+  get containers(): readonly ContainerNumber[] {
+    return this.#number === null ? this.#ownContainers() : [this.#number];
+  }
+
+  /** The container that a pool is of. */
+  numberOf(pool: Pool): ContainerNumber {
+    return pool.key.container;
+  }
+
+  /** A license with a TMR-ID in an own container, which a standalone server must not grant; null: there is none. */
+  tmrOnly(firmCode: number, productCode: number): TmrItem | null {
+    const [own] = this.#statements;
+    return own?.own?.tmr.find((item) => item.firmCode === firmCode && item.productCode === productCode) ?? null;
+  }
+
+  #ownContainers(): readonly ContainerNumber[] {
+    return this.#statements[0]?.own?.containers ?? [];
   }
 
   statement(upstream: UpstreamNumber): Statement | null {
@@ -71,7 +97,7 @@ export class VirtualContainer {
     this.#dropEmptyPools();
   }
 
-  /** All items, ascending by join key. */
+  /** All items in the order in which an access looks at them: by container, then by join key. */
   get items(): readonly Item[] {
     return this.#items;
   }
@@ -88,15 +114,25 @@ export class VirtualContainer {
   }
 
   /** The pool of a join key, made when there is none. */
-  #poolOf(key: JoinKey): Pool {
+  #poolOf(key: PoolKey): Pool {
     return this.#poolByKey.get(nameOf(key)) ?? this.#addPool(this.#freePoolIds.pop() ?? this.#pools.length, key);
   }
 
-  #addPool(id: number, key: JoinKey): Pool {
+  #addPool(id: number, key: PoolKey): Pool {
     const pool = newPool(id, key);
     this.#pools[id] = pool;
     this.#poolByKey.set(nameOf(pool.key), pool);
     return pool;
+  }
+
+  /** Handles per container, by its name. */
+  handlesByContainer(): Map<string | undefined, number> {
+    const counts = new Map<string | undefined, number>();
+    for (const pool of this.#poolByKey.values()) {
+      const name = containerName(pool.key.container);
+      counts.set(name, (counts.get(name) ?? 0) + pool.handles);
+    }
+    return counts;
   }
 
   /** All pools, ascending by id. */
@@ -112,6 +148,8 @@ export class VirtualContainer {
       if (pool === undefined) continue;
       out.u32(pool.key.firmCode);
       out.three(pool.key.productCode, pool.key.tmrId, pool.key.actId);
+      out.u32(pool.key.container.mask);
+      out.u32(pool.key.container.serial);
     }
   }
 
@@ -126,7 +164,16 @@ export class VirtualContainer {
         this.#pools[id] = undefined;
         continue;
       }
-      const key = { firmCode: input.u32(), productCode: input.u32(), tmrId: input.u32(), actId: input.u32() };
+      const key = {
+        firmCode: input.u32(),
+        productCode: input.u32(),
+        tmrId: input.u32(),
+        actId: input.u32(),
+        container: { mask: input.u32(), serial: input.u32() },
+      };
+      if (this.#number !== null && containerName(key.container) !== containerName(this.#number)) {
+        throw malformed("a pool is of another container");
+      }
       if (this.#poolByKey.has(nameOf(key))) throw malformed("two pools have one key");
       this.#addPool(id, key);
     }
@@ -149,29 +196,17 @@ export class VirtualContainer {
   }
 
   #merge(): void {
-    const [a, b, c] = this.#statements;
-    const merged = this.#mergeContainers(a?.entries ?? null, b?.entries ?? null, c?.entries ?? null);
+    const shown =
+      this.#number === null
+        ? (this.#statements[0]?.own?.items ?? [])
+        : votedItems(this.#statements, this.#number, this.#mergeContainers, this.#rules);
     for (const pool of this.#poolByKey.values()) pool.item = null;
-    const items: Item[] = [];
-    const next = [0, 0, 0];
-    for (let at = 0; at < merged.length; at += MERGED_ENTRY_BYTES) {
-      // The merge walks the three sorted statements side by side, so each one's next item is the one meant here.
-      let terms: Terms | undefined;
-      const present = merged[at + MergedField.present] as number;
-      const agree = merged[at + MergedField.agree] as number;
-      const holders = this.#rules.twoHolders || agree !== 0 ? agree : ALL_UPSTREAMS;
-      for (const i of [0, 1, 2] as const) {
-        if ((present & (1 << i)) === 0) continue;
-        const own = this.#statements[i]?.items[next[i] as number];
-        next[i] = (next[i] as number) + 1;
-        if ((holders & (1 << i)) !== 0) terms ??= own;
-      }
-      if (terms === undefined || countOf(holders) < 2) continue;
-      const pool = this.#poolOf(terms);
-      pool.item = { terms, holders, odd: merged[at + MergedField.odd] as number, pool };
-      items.push(pool.item);
-    }
-    this.#items = items;
+    this.#items = shown.map(({ terms, container, holders, odd, quorum }) => {
+      const { firmCode, productCode, actId } = terms;
+      const pool = this.#poolOf({ firmCode, productCode, tmrId: referenceOf(terms), actId, container });
+      pool.item = { terms, holders, odd, quorum, pool };
+      return pool.item;
+    });
     this.#index();
   }
 
@@ -199,4 +234,14 @@ export class VirtualContainer {
       else same.push(item);
     }
   }
+}
+
+/** As many as a sentence has room for. */
+const MAX_NAMED = 3;
+
+function namesOf(containers: readonly ContainerNumber[]): string {
+  if (containers.length === 0) return "(none)";
+  const names = containers.slice(0, MAX_NAMED).map(containerName).join(", ");
+  const more = containers.length - MAX_NAMED;
+  return more > 0 ? `${names} and ${more} more` : names;
 }

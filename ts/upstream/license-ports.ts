@@ -2,7 +2,7 @@
 import { hash, randomInt, verify } from "node:crypto";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
 import type { Engine } from "../engine/types.js";
-import type { Genesis, LicensePorts } from "../license/genesis.js";
+import type { AnyGenesis, LicensePorts } from "../license/genesis.js";
 import { LicenseMachine } from "../license/machine.js";
 import type { LicenseStates } from "./license-state.js";
 
@@ -18,7 +18,7 @@ export function licensePorts(engine: Pick<Engine, "mergeContainers">): LicensePo
 }
 
 /** The license states of one system. */
-export function licenseStates(genesis: Genesis, ports: LicensePorts): LicenseStates {
+export function licenseStates(genesis: AnyGenesis, ports: LicensePorts): LicenseStates {
   return {
     create: () => LicenseMachine.create(genesis, ports),
     restore: (snapshot) => LicenseMachine.restore(snapshot, genesis, ports),
