@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CommandOutcome, Commands } from "../../ts/tmr/commands.js";
+import { type CommandOutcome, Commands } from "../../ts/server/commands.js";
 import { getU64 } from "../../ts/wire/bytes.js";
 import { Kind, Status } from "../../ts/wire/kinds.js";
 import { RequestField } from "../../ts/wire/request.js";

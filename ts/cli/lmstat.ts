@@ -28,9 +28,9 @@ export function registerLmstat(program: Command, context: CliContext): void {
     .addOption(systemOption())
     .addOption(timeoutOption(2))
     .action(async (flags: LmstatFlags) => {
-      const { loadSystem } = await import("../config/index.js");
+      const { loadService } = await import("../config/index.js");
       const { queryStatus } = await import("../client/query-status.js");
-      const system = loadSystem(flags.system);
+      const system = loadService(flags.system);
       const reports = await askAll(system.servers, (address) => queryStatus(address, system.clientKey, flags.timeout));
       const active = reports.find(({ status }) => status?.role === "active" && status.quorum);
       const wanted = flags.all === true || flags.feature !== undefined;

@@ -21,10 +21,15 @@ export function registerServe(program: Command): void {
     });
   program
     .command("upstream")
-    .description("run an upstream license server")
+    .description('run an upstream license server; with mode = "standalone" it serves clients itself')
     .requiredOption("-c, --config <file>", "upstream.toml")
     .action(async ({ config }: ServeFlags) => {
-      await serveUntilSignal(async () => (await import("./start-upstream.js")).startUpstream(config));
+      const { isStandaloneConfig } = await import("../config/index.js");
+      await serveUntilSignal(async () =>
+        isStandaloneConfig(config)
+          ? (await import("./start-standalone.js")).startStandalone(config)
+          : (await import("./start-upstream.js")).startUpstream(config),
+      );
     });
 }
 

@@ -13,7 +13,7 @@ interface ServersFlags extends SystemFlags {
 /** A server that may be asked. */
 export interface KnownServer {
   readonly name: string;
-  readonly kind: "TMR server" | "upstream";
+  readonly kind: "TMR server" | "upstream" | "standalone";
   readonly address: string;
 }
 
@@ -37,14 +37,16 @@ export function registerServers(program: Command, context: CliContext): void {
     .addOption(timeoutOption(2))
     .addOption(jsonOption())
     .action(async (flags: ServersFlags) => {
-      const { loadSystem } = await import("../config/index.js");
+      const { loadService, loadSystem } = await import("../config/index.js");
       const { probeServer } = await import("../client/query-status.js");
-      const system = loadSystem(flags.system);
+      const service = loadService(flags.system);
+      const kind = service.kind === "tmr" ? "TMR server" : "standalone";
+      const upstreams = flags.known === true && service.kind === "tmr" ? loadSystem(flags.system).upstreams : [];
       const known = [
-        ...system.servers.map(({ name, clients }) => {
-          return { name, kind: "TMR server", address: clients, key: system.clientKey } as const;
+        ...service.servers.map(({ name, clients }) => {
+          return { name, kind, address: clients, key: service.clientKey } as const;
         }),
-        ...(flags.known === true ? system.upstreams : []).map(({ name, address, key }) => {
+        ...upstreams.map(({ name, address, key }) => {
           return { name, kind: "upstream", address, key } as const;
         }),
       ];
@@ -77,7 +79,7 @@ export function askServers<S extends KnownServer>(
 
 /** A TMR server says its role; an upstream says whether its store takes part. */
 function roleOf(kind: KnownServer["kind"], document: ProbedServer["document"]): string {
-  if (kind === "TMR server") return wordOf(document["role"]);
+  if (kind !== "upstream") return wordOf(document["role"]);
   return document["blank"] === true ? "blank" : "member";
 }
 

@@ -5,13 +5,16 @@ import { printable, type Style, styled, type Terminal } from "./terminal.js";
 
 type Colours = Pick<Terminal, "colour">;
 
-/** What one TMR server said, or why it said nothing. */
-export interface ServerReport {
+/** What one server said, or why it said nothing. */
+export interface Report<S> {
   readonly name: string;
   readonly address: string;
-  readonly status: ServerStatus | null;
+  readonly status: S | null;
   readonly fault: string | null;
 }
+
+/** What one TMR server said, or why it said nothing. */
+export type ServerReport = Report<ServerStatus>;
 
 const QUORUM = 2;
 const DIGEST_CHARACTERS = 12;

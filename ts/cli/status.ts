@@ -1,9 +1,9 @@
-/** `tmr status`: asks both TMR servers about themselves and shows the whole system. */
+/** `tmr status`: asks both TMR servers, or a standalone one, about themselves and shows the whole system. */
 import type { Command } from "commander";
-import type { ServerStatus } from "../wire/server-status.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { jsonOption, type SystemFlags, systemOption, timeoutOption } from "./options.js";
-import { isServing, type ServerReport, statusText } from "./status-text.js";
+import { parseStandaloneStatus, standaloneText } from "./standalone-text.js";
+import { isServing, type Report, statusText } from "./status-text.js";
 import { jsonText } from "./terminal.js";
 
 /** Adds the command. */
@@ -15,9 +15,22 @@ export function registerStatus(program: Command, context: CliContext): void {
     .addOption(timeoutOption(2))
     .addOption(jsonOption())
     .action(async (flags: SystemFlags) => {
-      const { loadSystem } = await import("../config/index.js");
-      const { queryStatus } = await import("../client/query-status.js");
-      const system = loadSystem(flags.system);
+      const { loadService } = await import("../config/index.js");
+      const { probeServer, queryStatus } = await import("../client/query-status.js");
+      const system = loadService(flags.system);
+      if (system.kind === "standalone") {
+        const reports = await askAll(system.servers, async (address) =>
+          parseStandaloneStatus((await probeServer(address, system.clientKey, flags.timeout)).document, address),
+        );
+        const serving = reports.every(({ status }) => status?.quorum === true);
+        context.exitCode = serving ? ExitCode.ok : ExitCode.notServing;
+        context.terminal.out(
+          flags.json === true
+            ? jsonText({ system: system.name, serving, servers: reports })
+            : reports.map((report) => standaloneText(context.terminal, report)).join("\n"),
+        );
+        return;
+      }
       const reports = await askAll(system.servers, (address) => queryStatus(address, system.clientKey, flags.timeout));
       const serving = isServing(reports);
       context.exitCode = serving ? ExitCode.ok : ExitCode.notServing;
@@ -30,10 +43,10 @@ export function registerStatus(program: Command, context: CliContext): void {
 }
 
 /** One report per server, in order; a server that does not answer says why. */
-export function askAll(
+export function askAll<S>(
   servers: readonly { readonly name: string; readonly clients: string }[],
-  ask: (address: string) => Promise<ServerStatus>,
-): Promise<ServerReport[]> {
+  ask: (address: string) => Promise<S>,
+): Promise<Report<S>[]> {
   return Promise.all(
     servers.map(async ({ name, clients }) => {
       try {

@@ -5,6 +5,8 @@
  */
 import type { Ordering } from "../engine/types.js";
 import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
+import type { CommandOutcome } from "../server/commands.js";
+import { Proposals } from "../server/proposals.js";
 import { getU64 } from "../wire/bytes.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessageOf } from "../wire/link.js";
@@ -13,11 +15,9 @@ import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import type { CommandOutcome } from "./commands.js";
 import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
-import { Proposals } from "./proposals.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";

@@ -37,6 +37,8 @@ export interface ReplicaLogOptions {
   readonly sha256: Sha256;
   /** Default {@link snapshotPolicy}. */
   readonly snapshots?: SnapshotPolicy;
+  /** Votes kept for a repeat; default: as many as an upstream may be asked for again. */
+  readonly votesKept?: number;
 }
 
 /** A batch that is in its place: well-formed, right position. */
@@ -52,7 +54,7 @@ export class ReplicaLog {
   readonly #sha256: Sha256;
   readonly #upstream: UpstreamNumber;
   readonly #snapshots: SnapshotPolicy;
-  readonly #ring = new VoteRing();
+  readonly #ring: VoteRing;
   /** Where a batch is put behind the digest before it: once for all batches but very large ones. */
   readonly #chained = Buffer.allocUnsafeSlow(CHAINED_BYTES);
   #state: LicenseState;
@@ -71,6 +73,7 @@ export class ReplicaLog {
     this.#sha256 = options.sha256;
     this.#upstream = options.upstream;
     this.#snapshots = options.snapshots ?? snapshotPolicy;
+    this.#ring = new VoteRing(options.votesKept);
     this.#state = this.#recovered();
   }
 

@@ -6,7 +6,7 @@ import { putU64 } from "../wire/bytes.js";
 import { MESSAGE_HEADER_BYTES } from "../wire/message.js";
 import { VoteField } from "../wire/vote.js";
 
-/** Positions whose results are kept. */
+/** Positions whose results are kept, where nothing else is said. */
 export const VOTES_KEPT = 256;
 /** Bytes of votes kept; beyond it the oldest go, down to the newest one. */
 const MAX_VOTE_BYTES = 64 * 1024 * 1024;
@@ -15,11 +15,17 @@ export const STATE_DIGESTS_KEPT = 8192;
 const DIGEST_BYTES = 32;
 
 export class VoteRing {
+  readonly #kept: number;
   readonly #votes = new Map<number, Buffer>();
   readonly #stateDigests = Buffer.alloc(STATE_DIGESTS_KEPT * DIGEST_BYTES);
   #bytes = 0;
   #first = 1;
   #last = 0;
+
+  /** `kept`: positions whose results are kept. */
+  constructor(kept = VOTES_KEPT) {
+    this.#kept = kept;
+  }
 
   /** Forgets everything; the next position put is `position` + 1, whose state digest may be known. */
   reset(position: number, stateDigest: Uint8Array): void {
@@ -38,7 +44,7 @@ export class VoteRing {
     this.#first = Math.max(this.#first, position - STATE_DIGESTS_KEPT + 1);
     this.#keep(position, stateDigest);
     for (const [oldest, { length }] of this.#votes) {
-      if (oldest === position || (this.#votes.size <= VOTES_KEPT && this.#bytes <= MAX_VOTE_BYTES)) break;
+      if (oldest === position || (this.#votes.size <= this.#kept && this.#bytes <= MAX_VOTE_BYTES)) break;
       this.#votes.delete(oldest);
       this.#bytes -= length;
     }

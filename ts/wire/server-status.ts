@@ -80,3 +80,43 @@ export interface ServerStatus {
 
 /** Keeps the document within one result blob. */
 export const MAX_ODD_LICENSES = 100;
+
+/** One container file of a standalone license server. With a `fault` it is listed and serves nothing. */
+export interface ContainerFileStatus {
+  /** name of the file */
+  readonly file: string;
+  /** `130-serial`, "unknown" with a fault */
+  readonly container: string;
+  readonly items: number;
+  /** items with a TMR-ID, which only a TMR system may serve */
+  readonly tmrItems: number;
+  readonly fault?: string;
+}
+
+/** The document with which a standalone license server answers a `status` request about itself. */
+export interface StandaloneStatus {
+  readonly mode: "standalone";
+  readonly name: string;
+  readonly role: "active" | "stopping";
+  readonly phase: string;
+  /** it serves */
+  readonly quorum: boolean;
+  readonly epoch: number;
+  readonly position: number;
+  readonly carried: number;
+  /** hex, of the position */
+  readonly digest: string;
+  readonly stateDigest: string;
+  /** calendar time: ahead of a wall clock that was put back */
+  readonly calendarMs: number;
+  /** false: it does not wait for its disk */
+  readonly durable: boolean;
+  readonly clients: number;
+  readonly containers: readonly ContainerFileStatus[];
+  /** it has none */
+  readonly upstreams: readonly never[];
+  readonly counters: Readonly<Record<string, number>>;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+}

@@ -2,12 +2,13 @@
  * What the active server itself puts into the log: holding statements of upstreams (protocol.md rule 9) and the records
  * that end silent sessions (rule 10). The state machine judges both; proposing one twice changes nothing.
  */
+
+import type { UpstreamId } from "../config/system.js";
 import type { Ordering } from "../engine/types.js";
 import { getU64 } from "../wire/bytes.js";
 import { Kind } from "../wire/kinds.js";
 import { REQUEST_BYTES, writeRequest } from "../wire/request.js";
 import { ResultField } from "../wire/result.js";
-import type { UpstreamId } from "./choose.js";
 import { Commands } from "./commands.js";
 
 const NO_SESSION = Buffer.alloc(16);

@@ -1,0 +1,51 @@
+/** Wires one standalone license server: configuration, engine, log, control socket, SIGHUP to read the containers again. */
+import type { Logger } from "pino";
+import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
+import { loadStandaloneConfig } from "../config/index.js";
+import { loadEngine } from "../engine/index.js";
+import { type RunningStandalone, runStandalone } from "../standalone/server.js";
+import { packageVersion } from "../version.js";
+import type { Stoppable } from "./serve.js";
+import { fatalExit, serverLog } from "./server-log.js";
+
+/**
+ * Starts the standalone license server that `file` describes, with its control socket: that comes first and goes last,
+ * because it keeps another server out of the state folder.
+ */
+export async function startStandalone(file: string): Promise<Stoppable> {
+  const config = loadStandaloneConfig(file);
+  const log = serverLog(config.name, config.log.level);
+  const control = await ControlSocket.open(config.state);
+  let server: RunningStandalone;
+  try {
+    const version = packageVersion();
+    server = await runStandalone(config, { engine: loadEngine(), log, version, fatal: fatalExit(log) });
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+  control.attach(controlled(server));
+  process.on("SIGHUP", () => reload(server, log));
+  return {
+    stop: async () => {
+      control.attach(null);
+      await server.stop();
+      await control.close();
+    },
+  };
+}
+
+function reload(server: RunningStandalone, log: Logger): void {
+  server.reload().catch((error: unknown) => log.error({ err: error }, "the containers could not be read again"));
+}
+
+/** The server as its control socket sees it. What is about twins and upstreams is not for it. */
+function controlled(server: RunningStandalone): ControlTarget {
+  return {
+    status: () => server.status(),
+    takeOver: () => {},
+    admit: () => "this is a standalone license server: it has no upstreams",
+    resume: () => "this is a standalone license server: it serves as long as it runs",
+    propose: (record) => server.propose(record),
+  };
+}
