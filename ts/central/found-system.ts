@@ -173,11 +173,13 @@ export function addFirm(systemFile: string, firm: FirmEntry): System {
 
 type TomlValue = string | number | Uint8Array | undefined;
 
-function section(heading: string, values: Readonly<Record<string, TomlValue>>): string {
+/** A TOML table with its heading. */
+export function section(heading: string, values: Readonly<Record<string, TomlValue>>): string {
   return `${heading}\n${toml(values)}`;
 }
 
-function toml(values: Readonly<Record<string, TomlValue>>): string {
+/** Keys and values as TOML. */
+export function toml(values: Readonly<Record<string, TomlValue>>): string {
   return Object.entries(values)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key} = ${tomlValue(value as Exclude<TomlValue, undefined>)}\n`)

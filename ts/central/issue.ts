@@ -101,7 +101,8 @@ export async function issue(options: IssueOptions): Promise<Issued> {
   }
 }
 
-function checkFirmIsTrusted(firm: Firm, system: System): void {
+/** Refuses to issue what its server would not trust. Throws ERR_TMR_KEY. */
+export function checkFirmIsTrusted(firm: Firm, system: Pick<System, "file" | "firms">): void {
   const known = system.firms.find((entry) => entry.firmCode === firm.firmCode);
   if (known === undefined) {
     const advice = "add the [[firm]] table that `tmr central init` printed, on every server";

@@ -25,6 +25,21 @@ export interface Allocation extends Group {
   readonly removed: ReadonlyMap<string, number>;
 }
 
+/** One container of a standalone license server. */
+export interface OrdinaryContainer {
+  readonly actId: number;
+  readonly serial: number;
+  readonly updateCounter: number;
+}
+
+/** What one issue of ordinary licenses was given. */
+export interface OrdinaryAllocation extends OrdinaryContainer {
+  /** item reference of each license, by the firm's own id for it */
+  readonly itemRefs: ReadonlyMap<string, number>;
+  /** licenses that the container had and has no longer */
+  readonly removed: ReadonlyMap<string, number>;
+}
+
 const LEDGER_FILE = "ledger.sqlite";
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS next (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
@@ -35,6 +50,16 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS license (
     actId INTEGER NOT NULL REFERENCES issued, id TEXT NOT NULL, tmrId INTEGER NOT NULL UNIQUE,
     PRIMARY KEY (actId, id)) STRICT;
+`;
+
+/** Ledgers from before there were ordinary licenses get these when they are opened. */
+const ORDINARY_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS ordinary (
+    actId INTEGER PRIMARY KEY, serial INTEGER NOT NULL UNIQUE, updateCounter INTEGER NOT NULL,
+    nextItemRef INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS ordinaryLicense (
+    actId INTEGER NOT NULL REFERENCES ordinary, id TEXT NOT NULL, itemRef INTEGER NOT NULL,
+    PRIMARY KEY (actId, id), UNIQUE (actId, itemRef)) STRICT;
 `;
 
 interface IssuedRow {
@@ -85,7 +110,7 @@ export class Ledger {
         database.pragma("locking_mode = EXCLUSIVE");
         // EXTRA also makes the end of the rollback journal durable, which is what commits.
         database.pragma("synchronous = EXTRA");
-        database.exec("BEGIN EXCLUSIVE; COMMIT");
+        database.exec(`BEGIN EXCLUSIVE; ${ORDINARY_SCHEMA} COMMIT`);
       } catch (error) {
         database.close();
         throw error;
@@ -106,7 +131,7 @@ export class Ledger {
   allocateGroup(ids: readonly string[]): Allocation {
     return this.#transaction(() => {
       const actId = this.#take("actId");
-      const serials = this.#newSerials();
+      const serials = this.#newSerials(3) as [number, number, number];
       this.#database.prepare("INSERT INTO issued VALUES (?, ?, ?, ?, 1)").run(actId, ...serials);
       return { actId, serials, updateCounter: 1, ...this.#assign(actId, ids) };
     });
@@ -120,6 +145,38 @@ export class Ledger {
         .get(actId);
       if (row === undefined) throw new TmrError("ERR_TMR_STATE", `this Central never issued actId ${actId}`);
       return { ...groupOf(row), ...this.#assign(actId, ids) };
+    });
+  }
+
+  /** The container of ordinary licenses with this actId, or undefined. */
+  ordinary(actId: number): OrdinaryContainer | undefined {
+    return guarded(LEDGER_FILE, () =>
+      this.#database
+        .prepare<[number], OrdinaryContainer>("SELECT actId, serial, updateCounter FROM ordinary WHERE actId = ?")
+        .get(actId),
+    );
+  }
+
+  /** A new container with an item reference for each license, in their order. Durable when it returns. */
+  allocateOrdinary(ids: readonly string[]): OrdinaryAllocation {
+    return this.#transaction(() => {
+      const actId = this.#take("actId");
+      const [serial] = this.#newSerials(1);
+      this.#database.prepare("INSERT INTO ordinary VALUES (?, ?, 1, 1)").run(actId, serial);
+      return { actId, serial: serial as number, updateCounter: 1, ...this.#assignOrdinary(actId, ids) };
+    });
+  }
+
+  /** The next update of a container: licenses that it has keep their item references. Durable when it returns. */
+  allocateOrdinaryUpdate(actId: number, ids: readonly string[]): OrdinaryAllocation {
+    return this.#transaction(() => {
+      const row = this.#database
+        .prepare<[number], OrdinaryContainer>(
+          "UPDATE ordinary SET updateCounter = updateCounter + 1 WHERE actId = ? RETURNING actId, serial, updateCounter",
+        )
+        .get(actId);
+      if (row === undefined) throw new TmrError("ERR_TMR_STATE", `this Central never issued actId ${actId}`);
+      return { ...row, ...this.#assignOrdinary(actId, ids) };
     });
   }
 
@@ -145,6 +202,31 @@ export class Ledger {
     return { tmrIds, removed };
   }
 
+  #assignOrdinary(actId: number, ids: readonly string[]): Pick<OrdinaryAllocation, "itemRefs" | "removed"> {
+    const known = this.#database
+      .prepare<[number], { readonly id: string; readonly itemRef: number }>(
+        "SELECT id, itemRef FROM ordinaryLicense WHERE actId = ?",
+      )
+      .all(actId);
+    const before = new Map(known.map((row) => [row.id, row.itemRef]));
+    const itemRefs = new Map(ids.map((id) => [id, before.get(id) ?? this.#newOrdinaryLicense(actId, id)]));
+    const removed = new Map([...before].filter(([id]) => !itemRefs.has(id)));
+    const forget = this.#database.prepare("DELETE FROM ordinaryLicense WHERE actId = ? AND id = ?");
+    for (const id of removed.keys()) forget.run(actId, id);
+    return { itemRefs, removed };
+  }
+
+  #newOrdinaryLicense(actId: number, id: string): number {
+    const row = this.#database
+      .prepare<[number], { readonly itemRef: number }>(
+        "UPDATE ordinary SET nextItemRef = nextItemRef + 1 WHERE actId = ? RETURNING nextItemRef - 1 AS itemRef",
+      )
+      .get(actId);
+    if (row === undefined) throw new TmrError("ERR_TMR_STORE", `the ledger has no container with actId ${actId}`);
+    this.#database.prepare("INSERT INTO ordinaryLicense VALUES (?, ?, ?)").run(actId, id, row.itemRef);
+    return row.itemRef;
+  }
+
   #newLicense(actId: number, id: string): number {
     const tmrId = this.#take("tmrId");
     this.#database.prepare("INSERT INTO license VALUES (?, ?, ?)").run(actId, id, tmrId);
@@ -161,14 +243,16 @@ export class Ledger {
     return row.value;
   }
 
-  #newSerials(): [number, number, number] {
-    const taken = this.#database.prepare<[number]>("SELECT 1 FROM issued WHERE ? IN (serial1, serial2, serial3)");
+  #newSerials(count: number): number[] {
+    const taken = this.#database.prepare<[number, number]>(
+      "SELECT 1 FROM issued WHERE ? IN (serial1, serial2, serial3) UNION ALL SELECT 1 FROM ordinary WHERE serial = ?",
+    );
     const serials = new Set<number>();
-    while (serials.size < 3) {
+    while (serials.size < count) {
       const serial = randomInt(1, U32_MAX + 1);
-      if (taken.get(serial) === undefined) serials.add(serial);
+      if (taken.get(serial, serial) === undefined) serials.add(serial);
     }
-    return [...serials] as [number, number, number];
+    return [...serials];
   }
 }
 
