@@ -27,7 +27,7 @@ export function registerControl(program: Command, context: CliContext): void {
   const { terminal } = context;
   program
     .command("health")
-    .description("say whether the TMR server on this machine serves: 0 it does, 1 it does not, 2 it cannot be asked")
+    .description("say whether the server on this machine serves: 0 it does, 1 it does not, 2 it cannot be asked")
     .requiredOption("-c, --config <file>", "tmr.toml")
     .addOption(timeoutOption(2))
     .addOption(jsonOption())
@@ -98,6 +98,8 @@ export function healthLine(health: Health): string {
 
 /** Role, phase, quorum and upstreams in one line. */
 export function stateText({ role, phase, quorum, upstreams }: Health): string {
+  // A standalone license server has none.
+  if (upstreams.length === 0) return printable(`${role}, alone`);
   const states = upstreams.map((state, i) => `${i + 1} ${state}`).join(", ");
   return printable(`${role}, leader ${phase}, ${quorum ? "quorum" : "no quorum"}; upstreams: ${states}`);
 }

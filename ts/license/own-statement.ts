@@ -73,20 +73,13 @@ function readContainer(
     if (fault !== null) return fault;
     const terms = item as Terms;
     if (terms.actId !== members["actId"]) return "an item's actId is not that of its container";
-    if (last !== null && compareKeys(last, terms) >= 0 && !isOtherSort(last, terms)) {
-      return "the items of a container are not strictly ascending";
-    }
+    if (last !== null && compareKeys(last, terms) >= 0) return "the items of a container are not strictly ascending";
     last = terms;
     const { firmCode, productCode, tmrId } = terms;
     if (tmrId === 0) items.push({ terms, container, holders: 1, odd: 0, quorum: 1 });
     else tmr.push({ firmCode, productCode, tmrId, container });
   }
   return null;
-}
-
-/** A license with a TMR-ID and an ordinary one may have the same number: one is the TMR system's, one this server's. */
-function isOtherSort(a: Terms, b: Terms): boolean {
-  return compareKeys(a, b) === 0 && a.tmrId === 0 && b.tmrId !== 0;
 }
 
 /** By serial, then by mask: negative, zero or positive. */

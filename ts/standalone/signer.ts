@@ -26,7 +26,7 @@ export class StandaloneSigner {
   make(version: number): SignedStatement | null {
     if (this.containers.length === 0 && version === 0) return null;
     const containers = this.containers
-      .map(({ container, actId, items }) => ({ actId, container, items: items.toSorted(compareItems) }))
+      .map(({ container, actId, items }) => ({ actId, container, items: items.toSorted(compareKeys) }))
       .toSorted((a, b) => compareNumbers(numberOf(a.container), numberOf(b.container)));
     const payload = Buffer.from(canonicalJson({ containers, version }));
     return {
@@ -34,11 +34,6 @@ export class StandaloneSigner {
       payloadDigest: createHash("sha256").update(payload).digest(),
     };
   }
-}
-
-/** An ordinary license stands before one of a TMR system that has the same number. */
-function compareItems(a: HeldContainer["items"][number], b: HeldContainer["items"][number]): number {
-  return compareKeys(a, b) || a.tmrId - b.tmrId;
 }
 
 /** The number of a container whose file was found sound. */
