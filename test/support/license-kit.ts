@@ -1,5 +1,6 @@
 /** Drives a license state machine by plain descriptions of batches. */
 import { createHash } from "node:crypto";
+import type { AnyGenesis } from "../../ts/license/genesis.js";
 import type { LicenseLimits } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { statementMessage } from "../../ts/license/statement.js";
@@ -134,8 +135,11 @@ export class LicenseKit {
   readonly #versions = [0, 0, 0];
   readonly #numbers = new Map<string, number>();
 
-  constructor(readonly limits?: LicenseLimits) {
-    this.machine = LicenseMachine.create(testGenesis, licensePorts, limits);
+  constructor(
+    readonly limits?: LicenseLimits,
+    genesis: AnyGenesis = testGenesis,
+  ) {
+    this.machine = LicenseMachine.create(genesis, licensePorts, limits);
   }
 
   /** Applies one batch at the present times. */
