@@ -56,14 +56,13 @@ export function listHandles(state: State, cursor: number, words: Uint32Array, at
     const shown = stateNames[handles.state(slot)];
     if (shown === undefined) return null;
     const { key } = container.pool(handles.pool(slot));
-    if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && key.productCode !== productCode)) {
-      return null;
-    }
+    const ownCode = handles.modules.productCode(slot) ?? key.productCode;
+    if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && ownCode !== productCode)) return null;
     const { host, user, station, program } = state.seats.party(slot);
     return {
       handle: handles.handle(slot),
       firmCode: key.firmCode,
-      productCode: key.productCode,
+      productCode: ownCode,
       itemRef: key.tmrId,
       seats: handles.seats(slot),
       mode: handles.mode(slot),

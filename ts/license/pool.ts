@@ -3,6 +3,7 @@
  * its seats as they were.
  */
 import { type Chain, newChain } from "./chain.js";
+import { Memory } from "./memory.js";
 import type { JoinKey, Terms } from "./terms.js";
 
 /** Seats taken of one join key. */
@@ -24,6 +25,8 @@ export interface Pool {
   readonly released: Chain;
   /** seats taken per rule that counts here, by the rule's number; null = none counts */
   ruleSeats: Map<number, number> | null;
+  /** what is remembered of it besides its seats */
+  readonly memory: Memory;
   /** null while fewer than two upstreams state it with equal terms */
   item: Item | null;
 }
@@ -36,6 +39,10 @@ export interface Item {
   /** the upstream that states other terms under the same key, 0 = none */
   readonly odd: number;
   readonly pool: Pool;
+  /** it has options that an access is judged by, besides its times, feature bits and seats */
+  readonly isJudged: boolean;
+  /** it is a module of the pool's item: its Product Code, text and feature map, all else as there */
+  readonly isModule: boolean;
 }
 
 /** A license of which nothing is taken. */
@@ -50,6 +57,7 @@ export function newPool(id: number, { firmCode, productCode, tmrId, actId }: Joi
     waiting: newChain(),
     released: newChain(),
     ruleSeats: null,
+    memory: new Memory(),
     item: null,
   };
 }
