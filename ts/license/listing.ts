@@ -5,6 +5,7 @@
 import { canonicalJson } from "../wire/canonical.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
 import { HandleState } from "./handle-row.js";
+import { rememberedOf } from "./options.js";
 import { freeSeats, type Item, reservedSeats } from "./pool.js";
 import type { State } from "./state.js";
 import { referenceOf, shownTerms } from "./terms.js";
@@ -104,6 +105,7 @@ function describe(item: Item): Record<string, unknown> {
   const { actId: _actId, tmrId: _tmrId, ...terms } = shownTerms(item.terms);
   return {
     ...terms,
+    ...(item.isJudged ? rememberedOf(item) : {}),
     itemRef: referenceOf(item.terms),
     used: item.pool.used,
     reserved: reservedSeats(item),

@@ -119,6 +119,17 @@ export function unitsLeft({ terms, pool }: Item): number {
   return Math.max(0, (terms.unitCounter ?? 0) - pool.memory.unitsUsed);
 }
 
+/** What is remembered of a license, as a list shows it beside its terms; the named user is who it is bound to. */
+export function rememberedOf(item: Item): Record<string, unknown> {
+  const { unitsUsed, firstUseMs } = item.pool.memory;
+  const user = namedUserOf(item);
+  return {
+    ...(item.terms.unitCounter === undefined ? {} : { unitsUsed }),
+    ...(usageEndMs(item) === 0 ? {} : { firstUseMs }),
+    ...(user === null ? {} : { namedUser: user }),
+  };
+}
+
 /** Units as a result shows them: those left, or those used where they are only counted. */
 export function unitsShown(item: Item): number {
   if (item.terms.unitCounter === undefined) return 0;
