@@ -1,10 +1,12 @@
 /** Each row is one statement about one option of a license: who asks what when, and what is told. */
 import assert from "node:assert/strict";
 import { LIMITS } from "../../ts/license/limits.js";
+import { LicenseMachine } from "../../ts/license/machine.js";
 import { isAtLeast } from "../../ts/license/runtime-version.js";
 import type { Terms } from "../../ts/license/terms.js";
 import { Kind } from "../../ts/wire/kinds.js";
-import { type Asked, LicenseKit, type Told, terms } from "../support/license-kit.js";
+import { type Asked, EXPIRE, LicenseKit, type Told, terms } from "../support/license-kit.js";
+import { licensePorts, testGenesis } from "../support/license-ports.js";
 import { type Names, namesBlob } from "../support/session-names.js";
 
 const start = Date.UTC(2030, 0, 1);
@@ -425,6 +427,76 @@ describe("a module", () => {
     assert.equal(kit.access("a").free, 3);
     assert.equal(kit.ask("a", Kind.release, { handle }).outcome, "ok");
     assert.equal(kit.access("a").free, 3);
+  });
+});
+
+describe("options of a license that somebody waits for", () => {
+  const release = (kit: LicenseKit, session: string, handle: number): Told =>
+    kit.ask(session, Kind.release, { handle });
+
+  it("judge the release date when the waiting begins, and not again", () => {
+    const period = { maintenanceFromMs: start, maintenanceUntilMs: start + 1000, quantity: 1 };
+    const kit = kitWith(period);
+    openAs(kit, "b", {});
+    const held = kit.access("a", { releaseMs: start }).handle;
+    assert.equal(kit.access("b", { durationMs: 9_000 }).outcome, "maintenance");
+    const waits = kit.access("b", { durationMs: 9_000, releaseMs: start });
+    assert.equal(waits.outcome, "queued");
+    release(kit, "a", held);
+    assert.equal(kit.ask("b", Kind.info, { handle: waits.handle }).outcome, "ok");
+  });
+
+  it("bind the user who got the seat, not the one who waits", () => {
+    const kit = kitWith({ namedUser: "", namedUserIntervalSeconds: 1, quantity: 1 }, { user: "ada" });
+    const held = kit.access("a").handle;
+    const waits = kit.access("a", { durationMs: 9_000 });
+    openAs(kit, "b", { user: "bob" });
+    assert.equal(kit.access("b", { durationMs: 9_000 }).outcome, "named-user");
+    kit.calendarMs += 1_000;
+    setUser(kit, "bob");
+    release(kit, "a", held);
+    assert.equal(kit.ask("a", Kind.info, { handle: waits.handle }).outcome, "queued");
+    kit.logMs += 9_000;
+    kit.one(EXPIRE);
+    assert.equal(kit.access("b").outcome, "ok");
+  });
+
+  it("begin a usage period when the seat is granted after the waiting", () => {
+    const kit = kitWith({ quantity: 1 });
+    const held = kit.access("a").handle;
+    const waits = kit.access("a", { durationMs: 9_000 });
+    kit.holdAll(terms({ tmrId: 1, quantity: 1, usagePeriodSeconds: 60 }));
+    kit.calendarMs += 5_000;
+    release(kit, "a", held);
+    assert.equal(kit.ask("a", Kind.info, { handle: waits.handle }).validUntilMs, start + 65_000);
+  });
+
+  it("are those of the module that is waited for", () => {
+    const modules = [{ productCode: 20, text: "", featureMap: 2 }];
+    const kit = kitWith({ modules, quantity: 1, unitCounter: 5 });
+    const held = kit.access("a").handle;
+    const waits = kit.access("a", { productCode: 20, featureMap: 2, durationMs: 9_000 });
+    assert.deepEqual([waits.outcome, waits.productCode], ["queued", 20]);
+    assert.equal(kit.ask("a", Kind.consume, { handle: waits.handle, quantity: 1 }).outcome, "queued");
+    kit.machine = LicenseMachine.restore(kit.machine.snapshot(), testGenesis, licensePorts);
+    release(kit, "a", held);
+    const told = kit.ask("a", Kind.consume, { handle: waits.handle, quantity: 1 });
+    assert.deepEqual([told.outcome, told.productCode, told.units], ["ok", 20, 4]);
+    const [listed] = JSON.parse(kit.ask("a", Kind.handles).text) as { productCode: number }[];
+    assert.equal(listed?.productCode, 20);
+  });
+
+  it("end its lingering with the usage period", () => {
+    const kit = kitWith({ usagePeriodSeconds: 60, lingerSeconds: 600, quantity: 1 }, { user: "ada" });
+    const { handle } = kit.access("a");
+    kit.calendarMs += 50_000;
+    release(kit, "a", handle);
+    kit.logMs += 9_999;
+    kit.one(EXPIRE);
+    assert.equal(kit.items("a")[0]?.["lingering"], 1);
+    kit.logMs += 1;
+    kit.one(EXPIRE);
+    assert.equal(kit.items("a")[0]?.["lingering"], 0);
   });
 });
 
