@@ -1,17 +1,16 @@
 /** What a program may import from `tmr-server`: the client library. */
 export { type ConnectOptions, connect, type SystemOptions } from "./client/connect.js";
+export type { CryptOptions, DataName, DataOptions } from "./client/data-options.js";
 export { RefusedError } from "./client/errors.js";
+export type { Handle, HandleInfo, WaitOptions } from "./client/handle.js";
 export type {
   AccessModeName,
   AccessOptions,
   Container,
-  Handle,
-  HandleInfo,
   HeldHandle,
   Item,
   Session,
   SessionEvents,
-  WaitOptions,
 } from "./client/session.js";
 export { type ErrorCode, errorCodes, TmrError } from "./errors.js";
 export type { StatusName } from "./wire/kinds.js";

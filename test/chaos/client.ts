@@ -5,7 +5,8 @@
 
 import { openSession, resolveSystem } from "../../ts/client/connect.js";
 import { socketDialer } from "../../ts/client/dialer.js";
-import type { Handle, Session } from "../../ts/client/session.js";
+import type { Handle } from "../../ts/client/handle.js";
+import type { Session } from "../../ts/client/session.js";
 import { loadEngine } from "../../ts/engine/index.js";
 import { Random } from "../simulation/random.js";
 import type { LicenseName } from "./history.js";

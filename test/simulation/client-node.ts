@@ -99,7 +99,10 @@ export class ClientNode extends Process {
     if (oldest !== undefined && (dice < 0.3 || handles.length > 4)) {
       return { kind: Kind.release, handle: random.pick(handles).handle };
     }
-    if (oldest !== undefined && dice < 0.4) return { kind: Kind.info, handle: random.pick(handles).handle };
+    if (oldest !== undefined && dice < 0.35) return { kind: Kind.info, handle: random.pick(handles).handle };
+    if (oldest !== undefined && dice < 0.4) {
+      return { kind: Kind.consume, handle: random.pick(handles).handle, quantity: 1 + (oldest.handle % 3) };
+    }
     if (dice < 0.43) return { kind: Kind.items };
     if (dice < 0.48) return { kind: Kind.containers };
     const { terms } = random.chance(0.7) ? random.pick(products.slice(0, 4)) : random.pick(products);

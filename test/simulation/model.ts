@@ -100,6 +100,7 @@ export class Model {
       ["free", outcome.free, result.free],
       ["total", outcome.total, result.total],
       ["validUntilMs", outcome.validUntilMs, result.validUntilMs],
+      ["units", outcome.units, result.units],
       ["timeoutMs", outcome.timeoutMs, result.timeoutMs],
       ["list", list, list === null ? null : sortedText(blob)],
     ];

@@ -104,11 +104,11 @@ function product(productCode: number, some: Partial<Terms>, holders: readonly Up
 export const products: readonly Product[] = [
   product(1, { quantity: 1 }),
   product(2, { quantity: 2 }),
-  product(3, { quantity: 5, featureMap: 0b1011 }),
+  product(3, { quantity: 5, featureMap: 0b1011, unitCounter: 0xffff_ffff }),
   product(4, { quantity: 3 }, [1, 2]),
   product(5, { quantity: 2 }, [3]),
   { ...product(6, { quantity: 4 }), odd: 2 },
-  product(7, { quantity: 3, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
+  product(7, { quantity: 3, unitCounter: 40, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
   product(8, { quantity: 3, activationMs: EPOCH_MS + 30 * 86_400_000 }),
 ];
 

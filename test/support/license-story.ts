@@ -31,6 +31,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxStoredResults: 30,
   maxEndedSessions: 2,
   maxLostHandles: 2,
+  maxRemembered: 3,
 };
 
 export interface Step {
@@ -42,6 +43,7 @@ export interface Step {
     | "release"
     | "info"
     | "items"
+    | "consume"
     | "state"
     | "expire"
     | "again";
@@ -71,6 +73,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 4, arbitrary: fc.constant("release" as const) },
     { weight: 1, arbitrary: fc.constant("info" as const) },
     { weight: 1, arbitrary: fc.constant("items" as const) },
+    { weight: 3, arbitrary: fc.constant("consume" as const) },
     { weight: 2, arbitrary: fc.constant("state" as const) },
     { weight: 1, arbitrary: fc.constant("expire" as const) },
     { weight: 3, arbitrary: fc.constant("again" as const) },
@@ -94,10 +97,10 @@ export const story: fc.Arbitrary<Chapter[]> = fc.array(
 
 const sessionNames = ["red", "green", "blue", "grey"];
 
-/** Four items over two products; `variant` makes unequal copies, `present` which of them are there. */
+/** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
 function itemsOf(variant: number, present: number): Terms[] {
   const all = [
-    terms({ productCode: 1, tmrId: 1, quantity: 3 }),
+    terms({ productCode: 1, tmrId: 1, quantity: 3, unitCounter: variant === 3 ? 0xffff_ffff : 12 + variant }),
     terms({ productCode: 1, tmrId: 2, quantity: variant % 3 === 1 ? 1 : 5, featureMap: 6 }),
     terms({
       productCode: 2,
@@ -106,7 +109,7 @@ function itemsOf(variant: number, present: number): Terms[] {
       activationMs: 500,
       ...(variant === 2 ? {} : { expirationMs: 9_000 }),
     }),
-    terms({ productCode: 2, tmrId: 4, quantity: variant === 5 ? 2 : 1, text: "Ü" }),
+    terms({ productCode: 2, tmrId: 4, quantity: variant === 5 ? 2 : 1, text: "Ü", usagePeriodSeconds: 2 }),
   ];
   return all.filter((_, i) => present > 7 || i !== present % 5);
 }
@@ -196,6 +199,8 @@ export class Storyteller {
         return { kind: Kind.info, handle };
       case "items":
         return { kind: Kind.items };
+      case "consume":
+        return { kind: Kind.consume, handle, quantity: one.b };
       case "access":
         return {
           kind: Kind.access,
@@ -235,7 +240,7 @@ export class Storyteller {
     }
     const isList = told.kind === Kind.items && told.outcome === "ok";
     const { outcome: status, mode, quantity, firmCode, productCode, itemRef, free, total } = told;
-    const { validUntilMs, timeoutMs, nextExpiryMs } = told;
+    const { validUntilMs, units, timeoutMs, nextExpiryMs } = told;
     assert.deepEqual(
       {
         status,
@@ -248,6 +253,7 @@ export class Storyteller {
         free,
         total,
         validUntilMs,
+        units,
         timeoutMs,
         nextExpiryMs,
         list: isList ? (JSON.parse(told.text) as unknown) : null,

@@ -19,6 +19,7 @@ export interface Outcome {
   readonly free: number;
   readonly total: number;
   readonly validUntilMs: number;
+  readonly units: number;
   readonly timeoutMs: number;
   readonly nextExpiryMs: number;
   /** a list, parsed; null when the result has none */
@@ -62,6 +63,9 @@ export class NaiveLicense {
   readonly handles = new Map<number, Handle>();
   readonly ended = new Map<string, { request: number; outcome: Outcome }>();
   readonly statements = new Map<number, Stated>();
+  /** by join key; never forgotten */
+  readonly unitsUsed = new Map<string, number>();
+  readonly firstUse = new Map<string, number>();
   logMs = 0;
   calendarMs = 0;
   #granted = 0;
@@ -189,6 +193,8 @@ export class NaiveLicense {
       }
       case Kind.access:
         return this.#access(name, asked, reached);
+      case Kind.consume:
+        return this.#consume(name, asked, reached);
       default:
         return outcome("bad-request");
     }
@@ -218,6 +224,10 @@ export class NaiveLicense {
     }
     this.#granted += 1;
     const { terms } = fit.item;
+    const key = keyOf(terms);
+    if (terms.usagePeriodSeconds !== undefined && !this.firstUse.has(key)) {
+      this.firstUse.set(key, Math.max(1, this.calendarMs));
+    }
     this.handles.set(this.#granted, { session: name, terms, seats: mode === 4 ? 0 : quantity, mode });
     return this.#handle(name, this.#granted);
   }
@@ -226,12 +236,46 @@ export class NaiveLicense {
     if (holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length < 2) return "not-found";
     if (this.calendarMs < (terms.activationMs ?? 0)) return "not-yet-valid";
     if (this.calendarMs > (terms.expirationMs ?? Number.POSITIVE_INFINITY)) return "expired";
+    if (this.calendarMs > this.#usageEnd(terms)) return "usage-period-over";
+    if (terms.unitCounter !== undefined && this.#unitsLeft(terms) === 0) return "units-used-up";
     for (let bit = 0; bit < 32; bit++) {
       const has = (map: number): boolean => Math.floor(map / 2 ** bit) % 2 === 1;
       if (has(asked.featureMap ?? 0) && !has(terms.featureMap)) return "feature-missing";
     }
     const wanted = asked.mode === 4 ? 0 : (asked.quantity ?? 0);
     return wanted > 0 && this.used(terms) + wanted > terms.quantity ? "no-free-license" : "ok";
+  }
+
+  /** Everything it asks for, or nothing. */
+  #consume(name: string, asked: Asked, reached: number): Outcome {
+    const before = this.#handle(name, asked.handle ?? 0);
+    if (before.status !== "ok") return before;
+    const { terms: held } = this.handles.get(asked.handle ?? 0) as Handle;
+    const item = this.items.find(({ terms }) => keyOf(terms) === keyOf(held));
+    const told = { ...before, handle: 0, mode: 0, quantity: 0 };
+    if (item === undefined) return { ...told, status: "not-found" };
+    const { terms, holders } = item;
+    const quantity = asked.quantity ?? 0;
+    if (holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length < 2) {
+      return { ...told, status: "not-found" };
+    }
+    if (this.calendarMs < (terms.activationMs ?? 0)) return { ...told, status: "not-yet-valid" };
+    if (this.calendarMs > (terms.expirationMs ?? Number.POSITIVE_INFINITY)) return { ...told, status: "expired" };
+    if (this.calendarMs > this.#usageEnd(terms)) return { ...told, status: "usage-period-over" };
+    if (quantity === 0 || terms.unitCounter === undefined) return { ...told, status: "bad-request" };
+    if (quantity > this.#unitsLeft(terms)) return { ...told, status: "units-used-up" };
+    this.unitsUsed.set(keyOf(terms), (this.unitsUsed.get(keyOf(terms)) ?? 0) + quantity);
+    return this.#handle(name, asked.handle ?? 0);
+  }
+
+  #unitsLeft(terms: Terms): number {
+    return Math.max(0, (terms.unitCounter ?? 0) - (this.unitsUsed.get(keyOf(terms)) ?? 0));
+  }
+
+  #usageEnd(terms: Terms): number {
+    const first = this.firstUse.get(keyOf(terms));
+    if (first === undefined || terms.usagePeriodSeconds === undefined) return Number.POSITIVE_INFINITY;
+    return first + 1000 * terms.usagePeriodSeconds;
   }
 
   #handle(name: string, number: number): Outcome {
@@ -249,11 +293,14 @@ export class NaiveLicense {
     });
   }
 
-  #seats(terms: Terms): { free: number; total: number; validUntilMs: number } {
+  #seats(terms: Terms): { free: number; total: number; validUntilMs: number; units: number } {
     const now = this.items.find((item) => keyOf(item.terms) === keyOf(terms))?.terms;
-    if (now === undefined) return { free: 0, total: 0, validUntilMs: 0 };
+    if (now === undefined) return { free: 0, total: 0, validUntilMs: 0, units: 0 };
     const free = Math.max(0, now.quantity - this.used(now));
-    return { free, total: now.quantity, validUntilMs: now.expirationMs ?? 0 };
+    const end = Math.min(now.expirationMs ?? Number.POSITIVE_INFINITY, this.#usageEnd(now));
+    const used = this.unitsUsed.get(keyOf(now)) ?? 0;
+    const units = now.unitCounter === 0xffff_ffff ? used : this.#unitsLeft(now);
+    return { free, total: now.quantity, validUntilMs: Number.isFinite(end) ? end : 0, units };
   }
 
   #list(reached: number): unknown[] {
@@ -261,6 +308,7 @@ export class NaiveLicense {
       .filter(({ holders }) => holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length >= 2)
       .map(({ terms: { actId: _actId, tmrId, ...terms }, holders, odd }) => ({
         ...terms,
+        ...this.#remembered({ ...terms, actId: _actId, tmrId }),
         itemRef: tmrId,
         used: this.used({ ...terms, actId: _actId, tmrId }),
         reserved: 0,
@@ -270,6 +318,14 @@ export class NaiveLicense {
         holders,
         ...(odd === undefined ? {} : { odd }),
       }));
+  }
+
+  #remembered(terms: Terms): object {
+    const first = this.firstUse.get(keyOf(terms));
+    return {
+      ...(terms.unitCounter === undefined ? {} : { unitsUsed: this.unitsUsed.get(keyOf(terms)) ?? 0 }),
+      ...(first === undefined || terms.usagePeriodSeconds === undefined ? {} : { firstUseMs: first }),
+    };
   }
 
   #stored(): number {
@@ -300,6 +356,7 @@ function outcome(status: string, fields: Partial<Outcome> = {}): Outcome {
     free: 0,
     total: 0,
     validUntilMs: 0,
+    units: 0,
     timeoutMs: 0,
     nextExpiryMs: 0,
     list: null,

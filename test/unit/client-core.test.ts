@@ -495,3 +495,53 @@ describe("client core: closing", () => {
 function notActive(): Parameters<typeof resultsPacket>[0][number] {
   return { kind: Kind.notice, request: 0, session: Buffer.alloc(16), status: Status["not-active"] };
 }
+
+describe("client core: a handle that waits in a queue", () => {
+  function waiting(): ClientScenario {
+    const client = new ClientScenario().opened();
+    client.call(2, access);
+    assert.deepEqual(client.answer(1, 2, { status: "queued", handle: 7, free: 3 }), ["call 2: ok"]);
+    return client;
+  }
+  const info = { kind: Kind.info, handle: 7 };
+
+  it("is not held before an answer says so", () => {
+    const client = waiting();
+    assert.equal(client.core.holds(7, client.nowMs), false);
+    client.call(3, info);
+    assert.deepEqual(client.answer(1, 3, { status: "queued", handle: 7, free: 1 }), ["call 3: ok"]);
+    assert.equal(client.core.holds(7, client.nowMs), false);
+    client.call(4, info);
+    assert.deepEqual(client.answer(1, 4, { handle: 7 }), ["call 4: ok"]);
+    assert.equal(client.core.holds(7, client.nowMs), true);
+  });
+
+  it("that was refused in the end is not held by a later answer", () => {
+    const client = waiting();
+    client.call(3, info);
+    assert.deepEqual(client.answer(1, 3, { status: "no-free-license" }), ["call 3: no-free-license"]);
+    client.call(4, info);
+    client.answer(1, 4, { handle: 7 });
+    assert.equal(client.core.holds(7, client.nowMs), false);
+  });
+
+  it("is given back when its caller has gone", () => {
+    const client = new ClientScenario().opened();
+    client.call(2, access);
+    client.step({ type: "abandon", id: 2 });
+    assert.deepEqual(client.answer(1, 2, { status: "queued", handle: 7 }), ["send 1: release#3"]);
+  });
+});
+
+describe("client core: what is done with a handle", () => {
+  for (const kind of ["consume", "crypt", "readData", "writeUserData", "info"] as const) {
+    it(`is not asked again in another session: ${kind}`, () => {
+      const client = new ClientScenario().opened();
+      client.granted(2, 7);
+      client.call(3, { kind: Kind[kind], handle: 7 });
+      const told = client.answer(1, 3, { status: "session-unknown" });
+      assert.ok(told.includes("call 3: handle-lost"), told.join());
+      assert.equal(client.sent.filter((sent) => sent.kind === Kind[kind]).length, 1);
+    });
+  }
+});

@@ -10,10 +10,34 @@ import { LicenseKit, terms } from "../support/license-kit.js";
 import { licensePorts, sha256, testGenesis } from "../support/license-ports.js";
 import { seeded } from "../support/seeded.js";
 
+const withOptions = terms({
+  tmrId: 7,
+  productCode: 14,
+  quantity: 9,
+  unitCounter: 9,
+  usagePeriodSeconds: 9,
+  namedUser: "",
+  userData: true,
+  modules: [{ productCode: 15, text: "", featureMap: 0 }],
+});
+
+/** A license whose every option was used, with a handle of its module; and one that is gone and remembered. */
+function useOptions(kit: LicenseKit): void {
+  const gone = terms({ tmrId: 8, productCode: 14, unitCounter: 3 });
+  kit.holdAll(withOptions, gone);
+  kit.ask("o", Kind.openSession, { blob: Buffer.from("000362c3a9000000", "hex") });
+  const { handle } = kit.access("o", { productCode: 15 });
+  kit.ask("o", Kind.writeUserData, { handle, blob: Buffer.from("data") });
+  const other = kit.access("o", { productCode: 14, itemRef: 8 }).handle;
+  for (const one of [handle, other]) kit.ask("o", Kind.consume, { handle: one, quantity: 2 });
+  kit.ask("o", Kind.release, { handle: other });
+}
+
 /** A state with something in every section. */
 function fullKit(): LicenseKit {
   const kit = new LicenseKit();
-  kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }));
+  useOptions(kit);
+  kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }), withOptions);
   for (const name of ["a", "b", "c"])
     kit.ask(name, Kind.openSession, { blob: Buffer.from("016102626200016300", "hex") });
   const { handle } = kit.access("a", { quantity: 2 });
@@ -22,8 +46,8 @@ function fullKit(): LicenseKit {
   kit.access("b", { answeredBelow: 0, productCode: 99 });
   kit.ask("a", Kind.release, { handle });
   kit.ask("c", Kind.closeSession);
-  kit.hold(2, terms({ tmrId: 2 }));
-  kit.hold(1, terms({ tmrId: 2 }));
+  kit.hold(2, terms({ tmrId: 2 }), withOptions);
+  kit.hold(1, terms({ tmrId: 2 }), withOptions);
   return kit;
 }
 
@@ -89,7 +113,7 @@ describe("a license snapshot", () => {
     bytes.writeUInt32LE(2, 4);
     assert.throws(() => restore(sealed(bytes)), {
       code: "ERR_TMR_STORE",
-      message: "license snapshot: expected version 3, received 2",
+      message: "license snapshot: expected version 4, received 2",
     });
   });
 
@@ -130,7 +154,7 @@ describe("a license snapshot", () => {
 
   it("is refused when it holds more than the limits allow", () => {
     const bytes = fullKit().machine.snapshot();
-    for (const limits of [{ maxSessions: 2 }, { maxHandles: 2 }, { maxEndedSessions: 0 }]) {
+    for (const limits of [{ maxSessions: 2 }, { maxHandles: 2 }, { maxEndedSessions: 0 }, { maxRemembered: 0 }]) {
       assert.throws(() => restore(bytes, testGenesis, { ...LIMITS, ...limits }), { code: "ERR_TMR_STORE" });
     }
   });

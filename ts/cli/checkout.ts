@@ -1,7 +1,8 @@
 /** `tmr checkout`: holds a license while a command runs. */
 import { basename } from "node:path";
 import type { Command } from "commander";
-import type { Handle, Session } from "../client/session.js";
+import type { Handle } from "../client/handle.js";
+import type { Session } from "../client/session.js";
 import { ChildCommand } from "./child-command.js";
 import { type CliContext, ExitCode } from "./context.js";
 import {

@@ -33,8 +33,8 @@ export function newPending(fields: CallFields, call?: Pick<Call, "id" | "deadlin
   return {
     id: call?.id ?? 0,
     fields,
-    blob: blob ?? null,
-    durationMs: 0,
+    blob: blob ?? fields.blob ?? null,
+    durationMs: fields.durationMs ?? 0,
     deadlineMs: call?.deadlineMs ?? Number.POSITIVE_INFINITY,
     number: 0,
     firstSentMs: -1,

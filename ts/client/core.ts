@@ -25,6 +25,8 @@ export class ClientCore {
   readonly #links: Links;
   readonly #calls = new Calls();
   readonly #handles = new Set<number>();
+  /** handles that wait in a queue: not held before an answer says so */
+  readonly #queued = new Set<number>();
   #phase: Phase = "running";
   #state: SessionState = "none";
   #session: Uint8Array = new Uint8Array(16);
@@ -112,7 +114,7 @@ export class ClientCore {
       return;
     }
     // From here on the handle is not the caller's any more, whatever becomes of the request.
-    if (call.fields.kind === Kind.release) this.#handles.delete(call.fields.handle ?? 0);
+    if (call.fields.kind === Kind.release) this.#forget(call.fields.handle ?? 0);
     this.#calls.enqueue(newPending(call.fields, call));
   }
 
@@ -134,6 +136,7 @@ export class ClientCore {
     this.#opening = null;
     this.#heartbeat = null;
     this.#handles.clear();
+    this.#queued.clear();
     // A session whose opening was not confirmed holds no seat: it needs no goodbye.
     if (this.#state !== "open") {
       this.#finish();
@@ -241,15 +244,23 @@ export class ClientCore {
       this.#actions.push({ type: "notice", notice: { type: "lease-restored" } });
     }
     if (pending === this.#heartbeat) this.#heartbeat = null;
-    if (kind === Kind.access && ok) {
+    const waits = result.status === Status.queued;
+    if (kind === Kind.access && (ok || waits)) {
       if (pending.id === 0) this.#calls.enqueue(newPending({ kind: Kind.release, handle: result.handle }));
-      else this.#handles.add(result.handle);
+      else (waits ? this.#queued : this.#handles).add(result.handle);
+    } else if (kind === Kind.info && !waits && this.#queued.delete(handle ?? 0)) {
+      if (ok) this.#handles.add(handle ?? 0);
     }
     if (result.status === Status["handle-lost"] || result.status === Status["handle-unknown"]) {
       this.#handleLost(handle ?? 0);
     }
     if (kind === Kind.closeSession) this.#finish();
-    this.#settle(pending.id, ok ? { answer } : { fault: refusal(answer) });
+    this.#settle(pending.id, ok || waits ? { answer } : { fault: refusal(answer) });
+  }
+
+  #forget(handle: number): void {
+    this.#handles.delete(handle);
+    this.#queued.delete(handle);
   }
 
   #opened(answer: Answer): void {
@@ -278,10 +289,11 @@ export class ClientCore {
     this.#opening = null;
     this.#heartbeat = null;
     for (const handle of [...this.#handles]) this.#handleLost(handle);
+    this.#queued.clear();
     for (const pending of this.#calls.restart()) {
       if (pending.id === 0) continue;
       const { fields, id, deadlineMs } = pending;
-      if (fields.kind === Kind.release || fields.kind === Kind.info) this.#settle(id, { fault: sessionLostFault });
+      if ((fields.handle ?? 0) !== 0) this.#settle(id, { fault: sessionLostFault });
       else this.#calls.enqueue(newPending(fields, { id, deadlineMs }));
     }
   }

@@ -213,7 +213,7 @@ export class ClientDriver {
 }
 
 /** Why a signal was aborted, as an error: nothing else is ever thrown. */
-function reasonOf(signal: AbortSignal | undefined): Error {
+export function reasonOf(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new DOMException(String(reason), "AbortError");
 }

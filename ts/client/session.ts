@@ -1,22 +1,14 @@
-/** What a program holds: a session with the TMR system, and handles of licenses that it has checked out. */
+/** What a program holds first: a session with the TMR system, by which it checks licenses out. */
 import { EventEmitter } from "node:events";
 import { TmrError } from "../errors.js";
 import { AccessMode, Kind } from "../wire/kinds.js";
-import type { Result } from "../wire/result.js";
 import type { ServerStatus } from "../wire/server-status.js";
-import { checkAccess, checkTimeout } from "./arguments.js";
-import type { CallOptions, ClientDriver } from "./driver.js";
-import { RefusedError } from "./errors.js";
+import { checkAccess } from "./arguments.js";
+import type { ClientDriver } from "./driver.js";
+import { Handle, type WaitOptions, waiting } from "./handle.js";
+import { afterQueue } from "./queue-wait.js";
 import { parseJson, parseServerStatus } from "./server-status.js";
 import type { Answer, CallFields, SessionNotice } from "./types.js";
-
-/** How long a caller waits, and how it says that it does not want to any longer. */
-export interface WaitOptions {
-  /** default: the session's `requestTimeoutMs` */
-  readonly timeoutMs?: number;
-  /** Aborting rejects with the signal's reason; a seat that is granted afterwards is given back. */
-  readonly signal?: AbortSignal;
-}
 
 export type AccessModeName = "user-limit" | "no-user-limit" | "station-share" | "exclusive";
 
@@ -27,6 +19,12 @@ export interface AccessOptions extends WaitOptions {
   readonly quantity?: number;
   /** bits that the license must have */
   readonly featureMap?: number;
+  /** one item of several with the same codes; default: the first that fits */
+  readonly itemRef?: number;
+  /** when this program was released: a license with a maintenance period wants to know */
+  readonly releaseDate?: Date;
+  /** how long to wait in the queue when no seat is free, besides `timeoutMs`; default 0: not at all */
+  readonly waitMs?: number;
   /** default "user-limit" (licensing.md section 4) */
   readonly mode?: AccessModeName;
 }
@@ -50,6 +48,31 @@ export interface Item {
   /** ms since 1970 */
   readonly expirationMs?: number;
   readonly ownerInformation?: string;
+  readonly localOnly?: true;
+  /** units that were granted so far; 0xFFFFFFFF: they are counted, not limited */
+  readonly unitCounter?: number;
+  readonly unitsUsed?: number;
+  readonly usagePeriodSeconds?: number;
+  /** ms since 1970: first access under the usage period */
+  readonly firstUseMs?: number;
+  /** ms since 1970 */
+  readonly maintenanceFromMs?: number;
+  /** ms since 1970 */
+  readonly maintenanceUntilMs?: number;
+  readonly lingerSeconds?: number;
+  readonly minimumRuntimeVersion?: string;
+  /** who it is bound to now; empty: whoever comes first */
+  readonly namedUser?: string;
+  readonly namedUserIntervalSeconds?: number;
+  readonly userData?: true;
+  readonly protectedData?: true;
+  /** the pieces that there are, by their indexes; so of hidden and secret data */
+  readonly extendedProtectedData?: readonly number[];
+  readonly hiddenData?: readonly number[];
+  readonly secretData?: readonly number[];
+  readonly borrowSeconds?: number;
+  readonly borrowRevocable?: true;
+  readonly modules?: readonly { readonly productCode: number; readonly text: string; readonly featureMap: number }[];
   /** upstreams that hold it with equal terms */
   readonly holders: readonly number[];
   /** the upstream whose copy differs */
@@ -85,22 +108,6 @@ export interface HeldHandle {
   readonly state: "held" | "queued" | "lingering" | "borrowed";
 }
 
-/** What a handle is about, as of the answer that said so. */
-export interface HandleInfo {
-  readonly firmCode: number;
-  readonly productCode: number;
-  /** item reference: the TMR-ID in the virtual container */
-  readonly item: number;
-  /** `mask-serial` */
-  readonly container: string;
-  /** seats that this handle takes */
-  readonly quantity: number;
-  readonly free: number;
-  readonly total: number;
-  /** null: without end */
-  readonly validUntil: Date | null;
-}
-
 export interface SessionEvents {
   /** the handle is not held any more; a new access is needed */
   "handle-lost": [handle: Handle];
@@ -109,94 +116,6 @@ export interface SessionEvents {
   /** nothing was answered for a session time-out: handles do not count as held until `lease-restored` */
   "lease-lost": [];
   "lease-restored": [];
-}
-
-function infoOf(result: Result): HandleInfo {
-  return {
-    firmCode: result.firmCode,
-    productCode: result.productCode,
-    item: result.itemRef,
-    container: `${result.mask}-${result.serial}`,
-    quantity: result.quantity,
-    free: result.free,
-    total: result.total,
-    validUntil: result.validUntilMs === 0 ? null : new Date(result.validUntilMs),
-  };
-}
-
-/** One access to a license. Give it back with `release()`, or let `await using` do it. */
-export class Handle {
-  readonly id: number;
-  /** As of the granting answer; {@link info} asks anew. */
-  readonly granted: HandleInfo;
-  readonly #driver: ClientDriver;
-  readonly #timeoutMs: number;
-  readonly #forget: (id: number) => void;
-  #released: Promise<void> | null = null;
-
-  /** Handles come from {@link Session.access}. */
-  constructor(driver: ClientDriver, result: Result, timeoutMs: number, forget: (id: number) => void) {
-    this.#driver = driver;
-    this.#timeoutMs = timeoutMs;
-    this.#forget = forget;
-    this.id = result.handle;
-    this.granted = infoOf(result);
-  }
-
-  /** Item reference: the TMR-ID in the virtual container. */
-  get item(): number {
-    return this.granted.item;
-  }
-  /** Seats free after this access. */
-  get free(): number {
-    return this.granted.free;
-  }
-  /** License Quantity of the item. */
-  get total(): number {
-    return this.granted.total;
-  }
-  /** Null: without end. */
-  get validUntil(): Date | null {
-    return this.granted.validUntil;
-  }
-  /** True while the license is held for certain: not released, not lost, and the session was confirmed in time. */
-  get valid(): boolean {
-    return this.#driver.holds(this.id);
-  }
-
-  /** Asks the server; ERR_TMR_REFUSED with reason `handle-unknown` or `handle-lost` when it is not held any more. */
-  async info(options: WaitOptions = {}): Promise<HandleInfo> {
-    const fields = { kind: Kind.info, handle: this.id };
-    return infoOf((await this.#driver.call(fields, waiting(options, this.#timeoutMs))).result);
-  }
-
-  /**
-   * Gives the license back. Idempotent; a handle that was lost counts as given back. Rejects when there was no answer
-   * in time: the session goes on trying then, without the caller.
-   */
-  release(options: WaitOptions = {}): Promise<void> {
-    this.#forget(this.id);
-    this.#released ??= this.#release(options);
-    return this.#released;
-  }
-
-  async #release(options: WaitOptions): Promise<void> {
-    try {
-      await this.#driver.call({ kind: Kind.release, handle: this.id }, waiting(options, this.#timeoutMs));
-    } catch (error) {
-      const gone = error instanceof RefusedError && /^handle-(lost|unknown)$/.test(error.reason);
-      // A closed session gave back everything that it held.
-      if (!gone && !(error instanceof TmrError && error.code === "ERR_TMR_CLOSED")) throw error;
-    }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
-  }
-}
-
-function waiting(options: WaitOptions, timeoutMs: number): CallOptions {
-  return { timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? timeoutMs), signal: options.signal };
 }
 
 const modes: Readonly<Record<AccessModeName, number>> = {
@@ -231,7 +150,9 @@ export class Session {
   /** Checks a license out. Rejects with ERR_TMR_REFUSED whose `reason` says why and whose message says where it looked. */
   async access(options: AccessOptions): Promise<Handle> {
     const fields = { kind: Kind.access, ...checkAccess(options), mode: modeOf(options.mode ?? "user-limit") };
-    const { result } = await this.#driver.call(fields, waiting(options, this.#timeoutMs));
+    const { signal, timeoutMs } = waiting(options, this.#timeoutMs);
+    const first = await this.#driver.call(fields, { timeoutMs, signal });
+    const result = await afterQueue(this.#driver, first.result, fields.durationMs + timeoutMs, { timeoutMs, signal });
     const handle = new Handle(this.#driver, result, this.#timeoutMs, (id) => this.#handles.delete(id));
     this.#handles.set(handle.id, handle);
     return handle;

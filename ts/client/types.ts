@@ -34,8 +34,10 @@ export interface CoreOptions {
   readonly rules?: Pick<ProtocolRules, "leaseFromFirstSending" | "leaseAllowsForDrift">;
 }
 
-/** The fields of a request that a caller chooses; session, numbers and marks are the core's. */
-export type CallFields = Omit<Request, "session" | "request" | "answeredBelow" | "mark" | "markProof" | "durationMs">;
+/** The fields of a request that a caller chooses, and its blob; session, numbers and marks are the core's. */
+export type CallFields = Omit<Request, "session" | "request" | "answeredBelow" | "mark" | "markProof"> & {
+  readonly blob?: Uint8Array;
+};
 
 /** One request. Of kind openSession only as the first: it is settled when the session is open. */
 export interface Call {

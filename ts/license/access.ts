@@ -8,6 +8,7 @@ import type { Call } from "./call.js";
 import { containerName } from "./genesis.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { MAX_WAIT_MS } from "./limits.js";
+import { judgeOptions, noteUse, optionSentence, timeText } from "./options.js";
 import { freeSeats, type Item, type Pool } from "./pool.js";
 import {
   Asker,
@@ -35,6 +36,8 @@ export interface Wanted {
   /** seats to be taken: 0 with no user limit */
   readonly seats: number;
   readonly mode: number;
+  /** release date of the program, ms since 1970; 0 = not stated, -1 = judged before */
+  readonly releaseMs: number;
 }
 
 /** When an access is judged. */
@@ -48,11 +51,15 @@ export interface Moment {
  * The status of one item's terms for one access: ok, or why not; seats.ts judges seats. `not-found` means that too few
  * of its holders are reached.
  */
-export function judge(item: Item, wanted: Wanted, moment: Moment): StatusCode {
+export function judge(item: Item, wanted: Wanted, moment: Moment, asker: Asker): StatusCode {
   const { terms } = item;
   if (!isReached(item, moment.reached)) return Status["not-found"];
   if (terms.activationMs !== undefined && moment.calendarMs < terms.activationMs) return Status["not-yet-valid"];
   if (terms.expirationMs !== undefined && moment.calendarMs > terms.expirationMs) return Status.expired;
+  if (item.isJudged) {
+    const judged = judgeOptions(item, moment.calendarMs, wanted.releaseMs, asker);
+    if (judged !== Status.ok) return judged;
+  }
   if ((terms.featureMap & wanted.featureMap) >>> 0 !== wanted.featureMap) return Status["feature-missing"];
   return Status.ok;
 }
@@ -88,6 +95,7 @@ export function access(call: Call): void {
     featureMap: words[at + RequestWord.featureMap] as number,
     seats: mode === AccessMode.noUserLimit ? 0 : quantity,
     mode,
+    releaseMs: u64At(words, at + RequestWord.releaseMs),
   };
   grantFirst(call, wanted, waitMs);
 }
@@ -113,7 +121,7 @@ function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
   let answer: SeatAnswer = SeatAnswer.fits;
   for (const item of candidates(state, asker, wanted)) {
     if (wanted.itemRef !== 0 && item.pool.key.tmrId !== wanted.itemRef) continue;
-    let judged = judge(item, wanted, moment);
+    let judged = judge(item, wanted, moment, asker);
     let seats: SeatAnswer = SeatAnswer.fits;
     if (judged === Status.ok) {
       seats = judgeItemSeats(state, asker, item, wanted);
@@ -172,14 +180,17 @@ function grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void {
   const { state, session, out } = call;
   const { pool } = item;
   if (refuseBeyondLimits(call)) return;
-  if (isPlain(state, item) && wanted.mode !== AccessMode.stationShare) {
-    describeHandle(state, state.grant(session, pool, wanted.seats, wanted.mode), out);
-    return;
+  let { seats } = wanted;
+  let rule = 0;
+  if (!isPlain(state, item) || wanted.mode === AccessMode.stationShare) {
+    seats = seatsNeeded(state, asker, pool, wanted);
+    rule = countedNumber(decide(state, asker, pool));
+    if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, seats);
   }
-  const seats = seatsNeeded(state, asker, pool, wanted);
-  const rule = countedNumber(decide(state, asker, pool));
-  if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, seats);
-  describeHandle(state, state.grant(session, pool, seats, wanted.mode, rule), out);
+  const slot = state.grant(session, pool, seats, wanted.mode, rule);
+  if (item.isModule) state.noteModule(slot, item.terms.productCode);
+  if (item.isJudged) noteUse(state, item, asker);
+  describeHandle(state, slot, out);
 }
 
 function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: number): void {
@@ -188,6 +199,7 @@ function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: n
   const { seats, mode, featureMap } = wanted;
   const rule = countedNumber(decide(state, asker, item.pool));
   const slot = state.enqueue(session, item.pool, { seats, mode, featureMap, rule }, state.logMs + waitMs);
+  if (item.isModule) state.noteModule(slot, item.terms.productCode);
   describeHandle(state, slot, out);
 }
 
@@ -212,7 +224,7 @@ export function describeHandle(state: State, slot: number, out: Answer): void {
   const what = handles.state(slot);
   out.u64(ResultWord.handle, handles.handle(slot));
   out.mode(handles.mode(slot));
-  out.license(pool, pool.item, container);
+  out.license(pool, state.itemOf(slot), container);
   if (what === HandleState.queued) {
     const place = placeOf(state, slot);
     out.u32(ResultWord.free, place);
@@ -262,6 +274,12 @@ function sentenceOf(
     case Status["no-free-license"]:
     case Status["access-list"]:
       return `${license}${seatSentence(state, asker, item, wanted, answer)}`;
+    case Status["usage-period-over"]:
+    case Status.maintenance:
+    case Status["runtime-too-old"]:
+    case Status["named-user"]:
+    case Status["units-used-up"]:
+      return `${license} ${optionSentence(status, item, wanted.releaseMs, asker)}`;
     case Status["not-yet-valid"]:
       return `${license} is valid from ${timeText(terms.activationMs)} on.`;
     case Status.expired:
@@ -276,9 +294,4 @@ function sentenceOf(
       return `${license}: upstreams ${holders} hold it, ${reached} of them reached, two are needed.`;
     }
   }
-}
-
-/** Times of terms are bounded, so that each has a text. */
-function timeText(ms: number | undefined): string {
-  return new Date(ms ?? 0).toISOString();
 }

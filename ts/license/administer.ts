@@ -1,9 +1,10 @@
-/** What an administrator does through his server: takes handles away, sets the access list and reads it. */
+/** What an administrator does through his server: takes handles away, sets named users, sets the access list and reads it. */
 import { Kind, Status } from "../wire/kinds.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
 import { AccessList } from "./access-list.js";
 import type { Call } from "./call.js";
 import { HandleState, isLost } from "./handle-row.js";
+import { setNamedUser } from "./named-user.js";
 import { blobOf } from "./open-session.js";
 import { settleAll, settleFreed } from "./queue.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
@@ -19,6 +20,9 @@ export function administer(call: Call): void {
       return;
     case Kind.readAccessList:
       readAccessList(call);
+      return;
+    case Kind.setNamedUser:
+      setNamedUser(call);
       return;
     default:
       call.out.refuse(Status["bad-request"], `Records of kind ${call.kind} are not known here.`);
@@ -40,12 +44,13 @@ function cancelHandle(call: Call): void {
     return;
   }
   const pool = state.container.pool(handles.pool(slot));
+  const item = state.itemOf(slot);
   out.u64(ResultWord.handle, handle);
   out.mode(handles.mode(slot));
   if (handles.state(slot) === HandleState.lingering) state.endLingering(slot);
   else state.lose(slot, HandleState.cancelled);
   settleFreed(state, call.reached);
-  out.license(pool, pool.item, state.container);
+  out.license(pool, item, state.container);
 }
 
 function setAccessList(call: Call): void {

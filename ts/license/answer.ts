@@ -7,6 +7,7 @@ import { MAX_BATCH_RECORDS } from "../wire/batch.js";
 import type { StatusCode } from "../wire/kinds.js";
 import { MAX_RESULT_BLOB_BYTES, RESULT_BYTES } from "../wire/result.js";
 import { MAX_BATCH_LIST_BYTES, MAX_SENTENCE_BYTES } from "./limits.js";
+import { unitsShown, validUntilMs } from "./options.js";
 import { freeSeats, type Item, type Pool } from "./pool.js";
 import type { RecordStore } from "./records.js";
 import type { VirtualContainer } from "./virtual-container.js";
@@ -79,7 +80,7 @@ export class Answer {
   /** Which license is meant, and how it stands; an item that is gone has no seats. */
   license(pool: Pool, item: Item | null, container: VirtualContainer): void {
     this.u32(ResultWord.firmCode, pool.key.firmCode);
-    this.u32(ResultWord.productCode, pool.key.productCode);
+    this.u32(ResultWord.productCode, (item?.terms ?? pool.key).productCode);
     this.u32(ResultWord.itemRef, pool.key.tmrId);
     const { mask, serial } = container.numberOf(pool);
     this.u32(ResultWord.mask, mask);
@@ -87,7 +88,8 @@ export class Answer {
     if (item === null) return;
     this.u32(ResultWord.free, freeSeats(item));
     this.u32(ResultWord.total, item.terms.quantity);
-    this.u64(ResultWord.validUntilMs, item.terms.expirationMs ?? 0);
+    this.u64(ResultWord.validUntilMs, validUntilMs(item));
+    this.u32(ResultWord.units, unitsShown(item));
   }
 
   /** True while one more list may be written into the blob area of this batch. */
@@ -104,8 +106,8 @@ export class Answer {
     this.u32(ResultWord.nextCursor, nextCursor);
   }
 
-  /** A part of a document, at most MAX_RESULT_BLOB_BYTES. */
-  bytes(bytes: Uint8Array, nextCursor: number): void {
+  /** Data, or a part of a document, at most MAX_RESULT_BLOB_BYTES. */
+  bytes(bytes: Uint8Array, nextCursor = 0): void {
     this.#claim(bytes.length);
     this.#blobs.set(bytes, this.#blobAt);
     this.#listBytes += bytes.length;

@@ -5,11 +5,16 @@
 import { Kind, Status } from "../wire/kinds.js";
 import { access, describeHandle } from "./access.js";
 import type { Call } from "./call.js";
+import { crypt } from "./crypt.js";
+import { readData, writeUserData } from "./data.js";
 import { HandleState, isLost } from "./handle-row.js";
+import { itemInUse } from "./in-use.js";
 import { RESULT_WINDOW } from "./limits.js";
 import { type ListPart, listContainers, listHandles, listItems } from "./listing.js";
 import { openSession, repeatEnded } from "./open-session.js";
+import type { Item } from "./pool.js";
 import { settleFreed } from "./queue.js";
+import { consume } from "./units.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
 /** Executes the request that `call` points at; its result is the current record of `call.out`. */
@@ -75,6 +80,8 @@ function isStored(kind: number): boolean {
     case Kind.containers:
     case Kind.items:
     case Kind.handles:
+    case Kind.crypt:
+    case Kind.readData:
       return false;
     default:
       return true;
@@ -99,6 +106,12 @@ function read(call: Call): void {
     case Kind.handles:
       answerList(call, () => listHandles(state, cursor, words, at));
       return;
+    case Kind.crypt:
+      onHandle(call, crypt);
+      return;
+    case Kind.readData:
+      onHandle(call, readData);
+      return;
     default: // a heartbeat: keeping the session alive is all that it asks
   }
 }
@@ -113,9 +126,23 @@ function write(call: Call): void {
     case Kind.release:
       release(call);
       return;
+    case Kind.consume:
+      onHandle(call, consume);
+      return;
+    case Kind.writeUserData:
+      onHandle(call, writeUserData);
+      return;
     default:
       call.out.refuse(Status["bad-request"], `Requests of kind ${call.kind} are not known here.`);
   }
+}
+
+/** What is done with a license that is held, if it can be used now. */
+function onHandle(call: Call, act: (call: Call, slot: number, item: Item) => void): void {
+  const slot = findHandle(call);
+  if (slot === -1) return;
+  const item = itemInUse(call, slot);
+  if (item !== null) act(call, slot, item);
 }
 
 /** Of a handle that waits: withdraws it. Of one that was lost: tells so once more, and forgets it. */
@@ -129,12 +156,13 @@ function release(call: Call): void {
     state.release(handle);
     return;
   }
+  const module = state.handles.modules.productCode(handle);
   out.u64(ResultWord.handle, state.handles.handle(handle));
   out.mode(state.handles.mode(handle));
   if (state.handles.state(handle) === HandleState.held) out.u32(ResultWord.quantity, state.handles.seats(handle));
   state.release(handle);
   settleFreed(state, call.reached);
-  out.license(pool, pool.item, state.container);
+  out.license(pool, state.container.itemOf(pool, module), state.container);
 }
 
 function closeSession(call: Call): void {

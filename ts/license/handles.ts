@@ -7,6 +7,7 @@
 import { type Chain, newChain } from "./chain.js";
 import { checkHandles } from "./handle-check.js";
 import { HandleState, HandleRow as Row } from "./handle-row.js";
+import { ModuleHandles } from "./module-handles.js";
 import { NONE } from "./records.js";
 import { Rows } from "./rows.js";
 import { SessionRow, type SessionTable } from "./sessions.js";
@@ -31,6 +32,8 @@ export class HandleTable {
   #size = 0;
   /** who had a handle that is of no session any more */
   readonly #identities = new Map<number, Buffer>();
+  /** which handles are of a module */
+  readonly modules = new ModuleHandles();
   readonly #timeouts = new TimeoutQueue((slot) => this.deadline(slot));
   /** Handles that were taken away and whose client may not know it yet, oldest first. */
   readonly lost = newChain();
@@ -186,6 +189,7 @@ export class HandleTable {
     if (this.deadline(slot) !== 0) this.setDeadline(slot, 0);
     this.#size -= 1;
     this.setState(slot, HandleState.free);
+    this.modules.delete(slot);
     putU64At(this.#rows.words, slot * Row.size + Row.generation, this.#generation(slot) + 1);
     if (this.isUsable(slot)) this.#free.push(slot);
   }
@@ -255,6 +259,7 @@ export class HandleTable {
       out.u32(slot);
       out.block(this.identity(slot));
     }
+    this.modules.write(out);
   }
 
   /** Reads into an empty table; the sessions have been read. What joins handles of one purpose is for others to check. */
@@ -271,6 +276,7 @@ export class HandleTable {
       before = slot;
       this.#identities.set(slot, input.block());
     }
+    this.modules.read(input, (slot) => slot < this.#slots && this.state(slot) !== HandleState.free);
     this.#size = checkHandles(this, this.#sessions, this.#rows.words, marks, this.#identities);
     for (let slot = 0; slot < this.#slots; slot++) {
       if (this.state(slot) !== HandleState.free && this.deadline(slot) !== 0) {

@@ -33,6 +33,8 @@ export interface LicenseLimits {
   readonly maxEndedSessions: number;
   /** handles taken away whose clients have not given them back yet; the oldest is forgotten first */
   readonly maxLostHandles: number;
+  /** licenses that are gone and whose units, first use, named user or user data are remembered; the longest gone goes first */
+  readonly maxRemembered: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -42,4 +44,5 @@ export const LIMITS: LicenseLimits = {
   maxStoredResults: 1_048_576,
   maxEndedSessions: 16_384,
   maxLostHandles: 4_096,
+  maxRemembered: 65_536,
 };

@@ -6,6 +6,7 @@ import { canonicalJson } from "../wire/canonical.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
 import { type ContainerNumber, containerName } from "./genesis.js";
 import { HandleState } from "./handle-row.js";
+import { rememberedOf } from "./options.js";
 import { freeSeats, type Item, reservedSeats } from "./pool.js";
 import type { State } from "./state.js";
 import { referenceOf, shownTerms } from "./terms.js";
@@ -72,14 +73,13 @@ export function listHandles(state: State, cursor: number, words: Uint32Array, at
     const shown = stateNames[handles.state(slot)];
     if (shown === undefined) return null;
     const { key } = container.pool(handles.pool(slot));
-    if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && key.productCode !== productCode)) {
-      return null;
-    }
+    const ownCode = handles.modules.productCode(slot) ?? key.productCode;
+    if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && ownCode !== productCode)) return null;
     const { host, user, station, program } = state.seats.party(slot);
     return {
       handle: handles.handle(slot),
       firmCode: key.firmCode,
-      productCode: key.productCode,
+      productCode: ownCode,
       itemRef: key.tmrId,
       seats: handles.seats(slot),
       mode: handles.mode(slot),
@@ -121,6 +121,7 @@ function describe(item: Item, state: State): Record<string, unknown> {
   const { actId: _actId, tmrId: _tmrId, ...terms } = shownTerms(item.terms);
   return {
     ...terms,
+    ...(item.isJudged ? rememberedOf(item) : {}),
     itemRef: referenceOf(item.terms),
     used: item.pool.used,
     reserved: reservedSeats(item),

@@ -5,6 +5,7 @@
 import type { LicenseName } from "./access-list.js";
 import { type Chain, newChain } from "./chain.js";
 import { type ContainerNumber, containerName } from "./genesis.js";
+import { Memory } from "./memory.js";
 import type { JoinKey, Terms } from "./terms.js";
 
 /** A join key, and in which container. `tmrId` is the item reference, that of an ordinary license too. */
@@ -31,6 +32,8 @@ export interface Pool {
   readonly released: Chain;
   /** seats taken per rule that counts here, by the rule's number; null = none counts */
   ruleSeats: Map<number, number> | null;
+  /** what is remembered of it besides its seats */
+  readonly memory: Memory;
   /** null while it is not shown */
   item: Item | null;
 }
@@ -45,6 +48,10 @@ export interface Item {
   /** holders that must be reached: two of three, or the one that there is */
   readonly quorum: 1 | 2;
   readonly pool: Pool;
+  /** it has options that an access is judged by, besides its times, feature bits and seats */
+  readonly isJudged: boolean;
+  /** it is a module of the pool's item: its Product Code, text and feature map, all else as there */
+  readonly isModule: boolean;
 }
 
 /** A license of which nothing is taken. */
@@ -59,6 +66,7 @@ export function newPool(id: number, { firmCode, productCode, tmrId, actId, conta
     waiting: newChain(),
     released: newChain(),
     ruleSeats: null,
+    memory: new Memory(),
     item: null,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { AccessMode, Status } from "../wire/kinds.js";
 import { judge, type Moment } from "./access.js";
+import { noteUse } from "./options.js";
 import type { Item, Pool } from "./pool.js";
 import { NONE } from "./records.js";
 import { Ahead, Asker, countedNumber, decide, judgeSeats, SeatAnswer, seatsNeeded } from "./seats.js";
@@ -24,14 +25,14 @@ export function settleAll(state: State, reached: number): void {
 
 /** First in, first out; who cannot have what he waits for keeps it from those behind him. */
 function settle(state: State, pool: Pool, reached: number): void {
-  const { item } = pool;
-  if (item === null || pool.waiting.size === 0) return;
+  if (pool.item === null || pool.waiting.size === 0) return;
   const moment: Moment = { calendarMs: state.calendarMs, reached };
   const ahead = new Ahead();
   const { handles } = state;
   for (let slot = pool.waiting.first; slot !== NONE; ) {
     const next = handles.nextPeer(slot);
-    if (!grantWaiting(state, item, slot, moment, ahead)) {
+    const item = state.itemOf(slot);
+    if (item === null || !grantWaiting(state, item, slot, moment, ahead)) {
       ahead.add(state, pool, slot);
       // Behind somebody who waits only one for whom seats linger or are kept can have any.
       if (state.accessList.isEmpty && pool.released.size === 0) return;
@@ -45,13 +46,22 @@ function grantWaiting(state: State, item: Item, slot: number, moment: Moment, ah
   const { firmCode, productCode } = item.pool.key;
   const mode = handles.mode(slot);
   const seats = handles.seats(slot);
-  const wanted = { firmCode, productCode, itemRef: 0, featureMap: handles.featureMap(slot), seats, mode };
-  if (judge(item, wanted, moment) !== Status.ok) return false;
+  const wanted = {
+    firmCode,
+    productCode,
+    itemRef: 0,
+    featureMap: handles.featureMap(slot),
+    seats,
+    mode,
+    releaseMs: -1,
+  };
   const asker = new Asker(state, handles.session(slot));
+  if (judge(item, wanted, moment, asker) !== Status.ok) return false;
   if (judgeSeats(state, asker, item, wanted, ahead) !== SeatAnswer.fits) return false;
   const { pool } = item;
   const taken = mode === AccessMode.stationShare ? seatsNeeded(state, asker, pool, wanted) : seats;
   if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, taken);
   state.promote(slot, taken, countedNumber(decide(state, asker, pool)));
+  if (item.isJudged) noteUse(state, item, asker);
   return true;
 }

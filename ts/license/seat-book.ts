@@ -8,6 +8,7 @@ import { type AccessList, isCounted } from "./access-list.js";
 import { Claims } from "./claims.js";
 import { HandleState, isLost, takesSeats } from "./handle-row.js";
 import type { HandleTable } from "./handles.js";
+import { validUntilMs } from "./options.js";
 import { type Party, readParty } from "./party.js";
 import { licenseNameOf, type Pool } from "./pool.js";
 import type { VirtualContainer } from "./virtual-container.js";
@@ -296,6 +297,6 @@ export class SeatBook {
 /** How long seats of a pool linger that are released now: not beyond the end of their license. */
 function lingerTime({ item }: Pool, calendarMs: number): number {
   if (item?.terms.lingerSeconds === undefined) return 0;
-  const left = (item.terms.expirationMs ?? Number.POSITIVE_INFINITY) - calendarMs;
+  const left = (validUntilMs(item) || Number.POSITIVE_INFINITY) - calendarMs;
   return Math.max(0, Math.min(item.terms.lingerSeconds * 1000, left));
 }

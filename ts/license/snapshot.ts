@@ -16,7 +16,7 @@ import { WordWriter } from "./word-writer.js";
 /** "TMRS" read as a little-endian u32 */
 const MAGIC = 0x53_52_4d_54;
 /** Any other version is refused. */
-const VERSION = 3;
+const VERSION = 4;
 const DIGEST_BYTES = 32;
 
 /** Names, free slots and statements, per session: a guess that makes asking for memory twice rare. */

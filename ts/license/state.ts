@@ -20,7 +20,7 @@ import { HandleState } from "./handle-row.js";
 import { HandleTable } from "./handles.js";
 import type { LicenseLimits } from "./limits.js";
 import type { Party } from "./party.js";
-import { licenseNameOf, type Pool } from "./pool.js";
+import { type Item, licenseNameOf, type Pool } from "./pool.js";
 import { ResultStore } from "./results.js";
 import { SeatBook, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
@@ -68,7 +68,7 @@ export class State {
   readonly container: VirtualContainer;
   readonly seats: SeatBook;
   accessList = AccessList.empty;
-  readonly #sha256: LicensePorts["sha256"];
+  readonly sha256: LicensePorts["sha256"];
   readonly #journal = new WordWriter(4096);
 
   constructor(
@@ -80,14 +80,14 @@ export class State {
     const number = isStandalone(genesis) ? null : numberOf(genesis.virtualContainer);
     this.genesisDigest = genesisDigest(genesis, ports.sha256);
     this.stateDigest = this.genesisDigest;
-    this.container = new VirtualContainer(number, ports.mergeContainers, rules);
+    this.container = new VirtualContainer(number, ports.mergeContainers, rules, limits.maxRemembered);
     const seed = ports.indexSeed ?? 1;
     this.sessions = new SessionTable(seed);
     this.handles = new HandleTable(this.sessions);
     this.results = new ResultStore(this.sessions);
     this.ended = new EndedSessions(limits.maxEndedSessions, seed);
     this.seats = new SeatBook(this.handles, this.container);
-    this.#sha256 = ports.sha256;
+    this.sha256 = ports.sha256;
   }
 
   /** What is claimed by what somebody is. */
@@ -110,7 +110,7 @@ export class State {
 
   /** Ends a batch: the new state digest is SHA-256(old one ‖ journal). */
   end(): void {
-    const digest = this.#sha256(this.#journal.view());
+    const digest = this.sha256(this.#journal.view());
     if (digest.length !== DIGEST_BYTES) throw new TmrError("ERR_TMR_ARGUMENT", "sha256 did not return 32 bytes");
     this.stateDigest = digest;
   }
@@ -254,6 +254,35 @@ export class State {
   /** How the access list names the license of a pool. */
   licenseName(pool: Pool): LicenseName {
     return licenseNameOf(pool);
+  }
+
+  /** Notes that a handle is of a module, not of the pool's item itself. */
+  noteModule(slot: number, productCode: number): void {
+    this.handles.modules.add(slot, productCode, this.#journal);
+  }
+
+  /** The item or module that a handle is of; null when it is gone. */
+  itemOf(slot: number): Item | null {
+    return this.container.itemOf(this.container.pool(this.handles.pool(slot)), this.handles.modules.productCode(slot));
+  }
+
+  /** Takes units; the caller checked that there are so many. */
+  consume({ id, memory }: Pool, units: number): void {
+    memory.consume(id, units, this.#journal);
+  }
+
+  /** The usage period runs from now on, if it does not yet. */
+  useFirst({ id, memory }: Pool): void {
+    memory.useFirst(id, this.calendarMs, this.#journal);
+  }
+
+  /** Binds a license to a user instead of the issued one. */
+  bindUser({ id, memory }: Pool, user: string, issuedUser: string): void {
+    memory.bind(id, user, issuedUser, this.calendarMs, this.#journal);
+  }
+
+  writeUserData({ id, memory }: Pool, data: Buffer): void {
+    memory.writeUserData(id, data, this.#journal);
   }
 
   acceptStatement(upstream: UpstreamNumber, statement: Statement): void {

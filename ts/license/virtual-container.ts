@@ -4,10 +4,11 @@
  */
 import type { ProtocolRules } from "../wire/rules.js";
 import { type ContainerNumber, containerName, type LicensePorts } from "./genesis.js";
+import { isJudged } from "./options.js";
 import { type Item, newPool, type Pool, type PoolKey } from "./pool.js";
 import { readSlots, writeSlots } from "./slot-list.js";
 import type { Statement, TmrItem } from "./statement.js";
-import { referenceOf } from "./terms.js";
+import { type Module, referenceOf } from "./terms.js";
 import { votedItems } from "./voted-items.js";
 import { malformed, type WordReader } from "./word-reader.js";
 import type { WordWriter } from "./word-writer.js";
@@ -47,13 +48,22 @@ export class VirtualContainer {
   readonly #poolByKey = new Map<string, Pool>();
   readonly #pools: (Pool | undefined)[] = [];
   #freePoolIds: number[] = [];
+  /** pools that are kept for their memory alone; the item gone longest first */
+  readonly #remembered = new Set<Pool>();
+  readonly #maxRemembered: number;
   #items: readonly Item[] = noItems;
   #byFirm = new Map<number, Map<number, Item[]>>();
 
-  constructor(number: ContainerNumber | null, merge: LicensePorts["mergeContainers"], rules: ProtocolRules) {
+  constructor(
+    number: ContainerNumber | null,
+    merge: LicensePorts["mergeContainers"],
+    rules: ProtocolRules,
+    maxRemembered: number,
+  ) {
     this.#number = number;
     this.#mergeContainers = merge;
     this.#rules = rules;
+    this.#maxRemembered = maxRemembered;
   }
 
   /** True for a license server that serves alone: one of one decides. */
@@ -102,7 +112,7 @@ export class VirtualContainer {
     return this.#items;
   }
 
-  /** The items with these codes, ascending by item reference. */
+  /** The items and modules with these codes, ascending by item reference. */
   find(firmCode: number, productCode: number): readonly Item[] {
     return this.#byFirm.get(firmCode)?.get(productCode) ?? noItems;
   }
@@ -140,7 +150,13 @@ export class VirtualContainer {
     for (const pool of this.#pools) if (pool !== undefined) yield pool;
   }
 
-  /** The ids of the pools with their keys; what is taken of them is told by the handles. */
+  /** The item or module that handles of a pool are of; null when it is gone. `productCode` undefined: no module. */
+  itemOf(pool: Pool, productCode: number | undefined): Item | null {
+    if (productCode === undefined || pool.item === null) return pool.item;
+    return this.find(pool.key.firmCode, productCode).find((item) => item.pool === pool) ?? null;
+  }
+
+  /** The pools with their keys and what is remembered of them; what is taken of them is told by the handles. */
   writePools(out: WordWriter): void {
     out.u32(this.#pools.length);
     writeSlots(this.#freePoolIds, out);
@@ -150,7 +166,12 @@ export class VirtualContainer {
       out.three(pool.key.productCode, pool.key.tmrId, pool.key.actId);
       out.u32(pool.key.container.mask);
       out.u32(pool.key.container.serial);
+      pool.memory.write(out);
     }
+    writeSlots(
+      [...this.#remembered].map(({ id }) => id),
+      out,
+    );
   }
 
   /** Reads into a container without pools. {@link restore} comes next, once every handle was counted. */
@@ -175,8 +196,14 @@ export class VirtualContainer {
         throw malformed("a pool is of another container");
       }
       if (this.#poolByKey.has(nameOf(key))) throw malformed("two pools have one key");
-      this.#addPool(id, key);
+      this.#addPool(id, key).memory.read(input);
     }
+    for (const id of readSlots(input, count).slots) {
+      const pool = this.#pools[id];
+      if (pool === undefined || pool.memory.isEmpty) throw malformed(`nothing is remembered of pool ${id}`);
+      this.#remembered.add(pool);
+    }
+    if (this.#remembered.size > this.#maxRemembered) throw malformed(`${this.#remembered.size} remembered licenses`);
   }
 
   /** True when a handle may be of this pool. */
@@ -193,6 +220,9 @@ export class VirtualContainer {
     });
     this.#merge();
     if (this.#freePoolIds.length !== free || this.#pools.length !== pools) throw malformed("a pool is missing");
+    for (const { item, handles } of this.#remembered) {
+      if (item !== null || handles > 0) throw malformed("a license in use is remembered as gone");
+    }
   }
 
   #merge(): void {
@@ -204,35 +234,59 @@ export class VirtualContainer {
     this.#items = shown.map(({ terms, container, holders, odd, quorum }) => {
       const { firmCode, productCode, actId } = terms;
       const pool = this.#poolOf({ firmCode, productCode, tmrId: referenceOf(terms), actId, container });
-      pool.item = { terms, holders, odd, quorum, pool };
+      pool.item = { terms, holders, odd, quorum, pool, isJudged: isJudged(terms), isModule: false };
       return pool.item;
     });
     this.#index();
   }
 
   #dropEmptyPools(): void {
+    for (const pool of this.#remembered) if (pool.item !== null) this.#remembered.delete(pool);
     // In the order of their ids: which of them is used again first is part of the state.
     for (const pool of this.#pools) {
       if (pool === undefined || pool.item !== null || pool.handles > 0) continue;
-      this.#poolByKey.delete(nameOf(pool.key));
-      this.#pools[pool.id] = undefined;
-      this.#freePoolIds.push(pool.id);
+      if (pool.memory.isEmpty) this.#dropPool(pool);
+      else this.#remembered.add(pool);
     }
+    for (const pool of this.#remembered) {
+      if (this.#remembered.size <= this.#maxRemembered) return;
+      this.#remembered.delete(pool);
+      this.#dropPool(pool);
+    }
+  }
+
+  #dropPool(pool: Pool): void {
+    this.#poolByKey.delete(nameOf(pool.key));
+    this.#pools[pool.id] = undefined;
+    this.#freePoolIds.push(pool.id);
   }
 
   #index(): void {
     this.#byFirm = new Map();
+    const mixed = new Set<Item[]>();
     for (const item of this.#items) {
-      const { firmCode, productCode } = item.terms;
-      let firm = this.#byFirm.get(firmCode);
-      if (firm === undefined) {
-        firm = new Map<number, Item[]>();
-        this.#byFirm.set(firmCode, firm);
+      this.#indexed(item.terms.firmCode, item.terms.productCode).push(item);
+      for (const module of item.terms.modules ?? []) {
+        const same = this.#indexed(item.terms.firmCode, module.productCode);
+        same.push(moduleOf(item, module));
+        mixed.add(same);
       }
-      const same = firm.get(productCode);
-      if (same === undefined) firm.set(productCode, [item]);
-      else same.push(item);
     }
+    for (const same of mixed) same.sort((a, b) => compareByReference(a.pool.key, b.pool.key));
+  }
+
+  #indexed(firmCode: number, productCode: number): Item[] {
+    let firm = this.#byFirm.get(firmCode);
+    if (firm === undefined) {
+      firm = new Map<number, Item[]>();
+      this.#byFirm.set(firmCode, firm);
+    }
+    let same = firm.get(productCode);
+    if (same === undefined) {
+      same = [];
+      firm.set(productCode, same);
+    }
+    return same;
   }
 }
 
@@ -244,4 +298,20 @@ function namesOf(containers: readonly ContainerNumber[]): string {
   const names = containers.slice(0, MAX_NAMED).map(containerName).join(", ");
   const more = containers.length - MAX_NAMED;
   return more > 0 ? `${names} and ${more} more` : names;
+}
+
+/** A module as an item: what it has of its own, and all else of the item that it is of. */
+function moduleOf(item: Item, { productCode, text, featureMap }: Module): Item {
+  return { ...item, terms: { ...item.terms, productCode, text, featureMap }, isModule: true };
+}
+
+/** Order of items that are found by one Product Code: by container, then by item reference. */
+function compareByReference(a: PoolKey, b: PoolKey): number {
+  return (
+    a.container.serial - b.container.serial ||
+    a.container.mask - b.container.mask ||
+    a.tmrId - b.tmrId ||
+    a.productCode - b.productCode ||
+    a.actId - b.actId
+  );
 }

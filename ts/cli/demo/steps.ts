@@ -4,8 +4,9 @@
  */
 import { connect } from "../../client/connect.js";
 import { RefusedError } from "../../client/errors.js";
+import type { Handle } from "../../client/handle.js";
 import { queryStatus } from "../../client/query-status.js";
-import type { Handle, Session } from "../../client/session.js";
+import type { Session } from "../../client/session.js";
 import type { ServerStatus } from "../../wire/server-status.js";
 import { FIRM_CODE, LONELY_PRODUCT, UNEQUAL_PRODUCT } from "./licenses.js";
 import type { Plant } from "./plant.js";

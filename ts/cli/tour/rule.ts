@@ -1,6 +1,6 @@
 /** One line of the tour: a rule of licensing.md, what it says will happen, and how to make it happen. */
 import { RefusedError } from "../../client/errors.js";
-import type { Handle } from "../../client/session.js";
+import type { Handle } from "../../client/handle.js";
 import { TmrError } from "../../errors.js";
 import type { Scene } from "./scene.js";
 

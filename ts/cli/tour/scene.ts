@@ -1,6 +1,7 @@
 /** Where the rules of the tour are played: real servers, and the sessions that one rule opened. */
 import { type ConnectOptions, connect } from "../../client/connect.js";
-import type { AccessOptions, Handle, Item, Session } from "../../client/session.js";
+import type { Handle } from "../../client/handle.js";
+import type { AccessOptions, Item, Session } from "../../client/session.js";
 import { FIRM_CODE } from "../demo/licenses.js";
 import type { Plant } from "../demo/plant.js";
 import type { Processes } from "../demo/processes.js";
