@@ -136,6 +136,8 @@ describe("tmr command against two small servers", () => {
       "network",
       "servers",
       "lmstat",
+      "acl",
+      "tour",
       "checkout",
       "status",
       "server",

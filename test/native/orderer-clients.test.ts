@@ -5,7 +5,7 @@ import { BATCH_HEADER_BYTES } from "../../ts/wire/batch.js";
 import { getU64 } from "../../ts/wire/bytes.js";
 import { AccessMode, Kind, Status } from "../../ts/wire/kinds.js";
 import { REQUEST_BYTES, RequestField, writeRequest } from "../../ts/wire/request.js";
-import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
+import { RESULT_BYTES, readResult, writeResult } from "../../ts/wire/result.js";
 import { Plant, requestsIn, requestsPacket, sessionOf } from "../support/ordering-kit.js";
 
 describe("client requests", () => {
@@ -31,7 +31,8 @@ describe("client requests", () => {
     const client = plant.client();
     plant.ask(client, { request: 1 }, { request: 2 });
     const record = Buffer.alloc(REQUEST_BYTES);
-    writeRequest(record, 0, { kind: Kind.statement, request: 0, session: Buffer.alloc(16), durationMs: 2 }, 0, 9);
+    // Its number is the server's own, to know the result by.
+    writeRequest(record, 0, { kind: Kind.statement, request: 9, session: Buffer.alloc(16), durationMs: 2 }, 0, 9);
     assert.ok(plant.orderer.propose(record, Buffer.from("statement")));
     plant.order();
     const [first, second] = requestsIn(plant.batch(1));
@@ -41,7 +42,8 @@ describe("client requests", () => {
     assert.deepEqual(plant.heard(client), ["1 ok"]);
     const [event] = plant.events();
     assert.ok(event?.type === "proposed");
-    assert.deepEqual([event.position, event.record.length, event.record[0]], [1, RESULT_BYTES, Kind.statement]);
+    const { kind, request } = readResult(event.record, 0);
+    assert.deepEqual([event.position, event.record.length, kind, request], [1, RESULT_BYTES, Kind.statement, 9]);
   });
 
   it("are answered busy when too many wait, and taken again when there is room", () => {

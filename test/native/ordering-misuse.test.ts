@@ -146,6 +146,7 @@ for (const { name: kind, create, calls } of kinds) {
           [Buffer.alloc(128), bytes],
           [Buffer.alloc(128, 0x80), bytes],
           [Object.assign(Buffer.alloc(128), { 0: Kind.notice }), bytes],
+          [Object.assign(Buffer.from(expire), { 16: 1 }), bytes],
         ],
         answer: [
           [0, Buffer.alloc(127), bytes],

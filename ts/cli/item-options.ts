@@ -59,7 +59,7 @@ function modulesText(value: unknown): string {
 }
 
 function seatsText(value: unknown, item: Values): string {
-  const counted = ["used", "reserved", "free"].filter((name) => item[name] !== undefined);
+  const counted = ["used", "lingering", "reserved", "queued", "free"].filter((name) => item[name] !== undefined);
   return `${String(value)} (${counted.map((name) => `${plainText(item[name])} ${name}`).join(", ")})`;
 }
 
@@ -95,7 +95,7 @@ const tellers: Readonly<Record<string, Teller>> = {
 /** In the heading, or part of another line. */
 const told: ReadonlySet<string> = new Set([
   ...["itemRef", "tmrId", "firmCode", "productCode", "text", "container"],
-  ...["used", "free", "reserved", "unitsUsed"],
+  ...["used", "free", "reserved", "lingering", "queued", "unitsUsed"],
 ]);
 
 /** Every option that the item has. */

@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { TmrError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { registerAcceptLoss } from "./accept-loss.js";
+import { registerAcl, withAclHabits } from "./acl.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
@@ -20,8 +21,9 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const context: CliContext = { terminal, exitCode: ExitCode.ok };
   try {
     const program = buildProgram(context);
-    if (!alone.has(args[0] ?? "")) await registerOthers(program, context);
-    await program.parseAsync(args, { from: "user" });
+    const words = withAclHabits(args);
+    if (!alone.has(words[0] ?? "")) await registerOthers(program, context);
+    await program.parseAsync(words, { from: "user" });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.failed;
@@ -34,7 +36,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume"],
+  ...["health", "take-over", "admit", "resume", "acl"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -65,5 +67,6 @@ function buildProgram(context: CliContext): Command {
   registerServe(program);
   registerControl(program, context);
   registerAcceptLoss(program, context);
+  registerAcl(program, context);
   return program;
 }

@@ -114,7 +114,7 @@ export interface Ordering {
   /** Bit i-1 set: upstream i is streamed to. */
   readonly reached: number;
   /**
-   * Orders a record that the server itself proposes (expire, statement); its blob range is filled in here. False: not
+   * Orders a record that the server itself proposes, of no session; its blob range is filled in here. False: not
    * active or no room, try later; or the blob is longer than a batch takes.
    */
   propose(record: Uint8Array, blob: Uint8Array): boolean;

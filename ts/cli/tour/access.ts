@@ -1,5 +1,6 @@
 /** Section 4: how accesses count, who is refused why, and what a session keeps. */
 import { RefusedError } from "../../client/errors.js";
+import { proposeOn } from "../admin.js";
 import { FIRM_CODE } from "../demo/licenses.js";
 import { Product } from "./licenses.js";
 import { freeText, type Rule, told, toldAll } from "./rule.js";
@@ -83,6 +84,58 @@ export const accessRules: readonly Rule[] = [
       const info = freeText(await handle.info());
       await handle.release();
       return `${info}, then ${await told(handle.info())}`;
+    },
+  },
+  {
+    section: 4,
+    text: "station share: six instances on one station take 1 seat, on two stations 2",
+    expected: "1 taken, 1 free; 2 taken, 0 free",
+    async run(scene) {
+      const share = async (host: string): Promise<string> => {
+        const session = await scene.session({ host, station: host });
+        for (let i = 0; i < 6; i++) await scene.access(Product.station, { mode: "station-share" }, session);
+        return useText(scene, Product.station);
+      };
+      return `${await share("pc-1")}; ${await share("pc-2")}`;
+    },
+  },
+  {
+    section: 4,
+    text: "station share: the seat is free when the last instance of the station gives it back",
+    expected: "1 taken, 1 free; 0 taken, 2 free",
+    async run(scene) {
+      const session = await scene.session();
+      const [first, second] = [1, 2].map(() => scene.access(Product.station, { mode: "station-share" }, session));
+      await (await first)?.release();
+      const still = await useText(scene, Product.station);
+      await (await second)?.release();
+      return `${still}; ${await useText(scene, Product.station)}`;
+    },
+  },
+  {
+    section: 4,
+    text: "exclusive: the program runs once per station; on another station it takes another seat",
+    expected: "granted, no-free-license, granted",
+    async run(scene) {
+      const exclusive = async (host: string) => {
+        const session = await scene.session({ host, station: host });
+        return told(scene.access(Product.station, { mode: "exclusive" }, session));
+      };
+      return [await exclusive("pc-1"), await exclusive("pc-1"), await exclusive("pc-2")].join(", ");
+    },
+  },
+  {
+    section: 4,
+    text: "an administrator cancels a handle: its seat is free at once, the application is told at its next call",
+    expected: "1 held by anna on pc-1, then granted, handle-lost",
+    async run(scene) {
+      const handle = await scene.access(Product.kept);
+      const other = await scene.session({ user: "ben", host: "pc-2" });
+      const held = (await other.handles()).filter(({ productCode }) => productCode === Product.kept);
+      const who = held.map(({ user, host }) => `${user} on ${host}`).join(", ");
+      await proposeOn(await scene.stage.activeConfig(), { kind: "cancelHandle", handle: handle.id });
+      const outcomes = [await told(scene.access(Product.kept, {}, other)), await told(handle.info())];
+      return `${held.length} held by ${who}, then ${outcomes.join(", ")}`;
     },
   },
   {

@@ -11,6 +11,7 @@ import { Processes } from "../demo/processes.js";
 import { jsonOption } from "../options.js";
 import { jsonText, styled, type Terminal } from "../terminal.js";
 import { accessRules } from "./access.js";
+import { accessListRules } from "./access-list.js";
 import { optionRules } from "./options.js";
 import type { Rule } from "./rule.js";
 import { Scene, type Stage } from "./scene.js";
@@ -38,7 +39,8 @@ interface Act {
   readonly rules: readonly Rule[];
 }
 
-const acts: readonly Act[] = [{ start: startTmrStage, rules: [...optionRules, ...accessRules, ...votingRules] }];
+const everywhere = [...optionRules, ...accessRules, ...accessListRules];
+const acts: readonly Act[] = [{ start: startTmrStage, rules: [...everywhere, ...votingRules] }];
 
 /** As shells have it for a program that was interrupted. */
 const INTERRUPTED = 130;

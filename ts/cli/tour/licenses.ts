@@ -14,6 +14,8 @@ export const Product = {
   unequal: 13,
   lonely: 14,
   three: 15,
+  listed: 16,
+  station: 17,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -37,6 +39,8 @@ const wanted: readonly Wanted[] = [
   { id: "unequal", quantity: UNEQUAL_QUANTITY },
   { id: "lonely" },
   { id: "three" },
+  { id: "listed", quantity: 3 },
+  { id: "station", quantity: 2 },
 ];
 
 /** Their description. */
