@@ -1,6 +1,6 @@
 /** What a program says when it reads data of a license or computes with it, checked and as the wire has it. */
 import { TmrError } from "../errors.js";
-import { CryptMethod, DataKind } from "../wire/kinds.js";
+import { CryptMethod, DataKind } from "../wire/data-kinds.js";
 import { bytesFor, integer, U32_MAX } from "./arguments.js";
 import type { CallFields } from "./types.js";
 

@@ -3,7 +3,8 @@
  * that knows what must come out, from a table made when it was built or because it decrypts a part of itself with it,
  * does not depend on a single yes or no. A function of terms and request: the servers vote on it like on anything else.
  */
-import { CryptMethod, Status } from "../wire/kinds.js";
+import { CryptMethod } from "../wire/data-kinds.js";
+import { Status } from "../wire/kinds.js";
 import type { Call } from "./call.js";
 import { decoded, pieceOf } from "./data.js";
 import { hkdfSha256, hmacSha256 } from "./hmac.js";

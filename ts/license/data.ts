@@ -2,7 +2,8 @@
  * Data of a license that is held: what may be read of it, and the user data, which whoever holds it may write. Secret
  * data are in no answer.
  */
-import { DataKind, Status } from "../wire/kinds.js";
+import { DataKind } from "../wire/data-kinds.js";
+import { Status } from "../wire/kinds.js";
 import type { Call } from "./call.js";
 import { licenseText } from "./in-use.js";
 import { blobOf } from "./open-session.js";

@@ -42,26 +42,6 @@ export type Kind = (typeof Kind)[keyof typeof Kind];
 export const AccessMode = { userLimit: 1, stationShare: 2, exclusive: 3, noUserLimit: 4 } as const;
 export type AccessMode = (typeof AccessMode)[keyof typeof AccessMode];
 
-/** Which data of a license readData asks for: `featureMap` of its request; `cursor` is the index of the piece. */
-export const DataKind = {
-  ownerInformation: 1,
-  userData: 2,
-  protectedData: 3,
-  extendedProtectedData: 4,
-  /** the blob is its access code, u32 little-endian */
-  hiddenData: 5,
-} as const;
-export type DataKind = (typeof DataKind)[keyof typeof DataKind];
-
-/** What crypt computes with secret data number `cursor`: `mode` of its request. */
-export const CryptMethod = {
-  /** HMAC-SHA-256 of the blob */
-  hmac: 1,
-  /** `quantity` bytes of HKDF-SHA-256 with the blob as its info */
-  hkdf: 2,
-} as const;
-export type CryptMethod = (typeof CryptMethod)[keyof typeof CryptMethod];
-
 /** Every outcome of a request, by its name in CLI, logs and documents; the number is the wire format. */
 export const Status = {
   ok: 0,
