@@ -26,6 +26,7 @@ export const Product = {
   suite: 22,
   /** a module of {@link Product.suite} */
   module: 23,
+  passedOn: 24,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -48,6 +49,7 @@ const wanted: readonly Wanted[] = [
   { id: "maintained", options: "maintenanceFrom = 2025-01-01T00:00:00Z\nmaintenanceUntil = 2025-12-31T23:59:59Z" },
   { id: "modern", options: 'minimumRuntimeVersion = "999.0.0"' },
   { id: "named", quantity: 9, options: 'namedUser = ""' },
+  { id: "passedOn", quantity: 9, options: 'namedUser = "anna"\nnamedUserInterval = "30d"' },
   {
     id: "data",
     options:

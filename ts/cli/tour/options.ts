@@ -1,5 +1,8 @@
 /** Section 3: what the options of a license say. */
 import { createHmac } from "node:crypto";
+import { controlClient } from "../control.js";
+import { FIRM_CODE } from "../demo/licenses.js";
+import { namedUserRecord } from "../named-user.js";
 import { Product } from "./licenses.js";
 import { freeText, type Rule, told, toldAll } from "./rule.js";
 
@@ -117,6 +120,23 @@ export const optionRules: readonly Rule[] = [
       const outcomes: string[] = [];
       for (const session of [anna, bert, anna]) outcomes.push(await told(scene.access(Product.named, {}, session)));
       return outcomes.join(", ");
+    },
+  },
+  {
+    section: 3,
+    text: "Named User anna, once per 30 days another one: the administrator names bert; anna, bert; he names clara",
+    expected: "granted, named-user, granted, named-user",
+    async run(scene) {
+      const config = await scene.stage.activeConfig();
+      const item = (await scene.item(Product.passedOn))?.itemRef ?? 0;
+      const name = async (user: string): Promise<string> => {
+        const license = { firmCode: FIRM_CODE, productCode: Product.passedOn };
+        const { status } = await (await controlClient(config)).propose(namedUserRecord(license, item, user));
+        return status === "ok" ? "granted" : status;
+      };
+      const ask = async (user: string): Promise<string> =>
+        told(scene.access(Product.passedOn, {}, await scene.session({ user })));
+      return [await name("bert"), await ask("anna"), await ask("bert"), await name("clara")].join(", ");
     },
   },
   {
