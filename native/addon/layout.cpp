@@ -63,11 +63,15 @@ void add_numbers(Table& table) noexcept {
 #define TMR_ADD(group, name, value) table.number(group "." name, value);
 #define TMR_ADD_KIND(name, value) TMR_ADD("Kind", #name, value)
 #define TMR_ADD_MODE(name, value) TMR_ADD("AccessMode", #name, value)
+#define TMR_ADD_DATA(name, value) TMR_ADD("DataKind", #name, value)
+#define TMR_ADD_CRYPT(name, value) TMR_ADD("CryptMethod", #name, value)
 #define TMR_ADD_STATUS(name, text, value) TMR_ADD("Status", text, value)
 #define TMR_ADD_TYPE(name, value) TMR_ADD("MessageType", #name, value)
 #define TMR_ADD_MERGE_VERDICT(name, value) TMR_ADD("MergeVerdict", #name, value)
   TMR_KINDS(TMR_ADD_KIND)
   TMR_ACCESS_MODES(TMR_ADD_MODE)
+  TMR_DATA_KINDS(TMR_ADD_DATA)
+  TMR_CRYPT_METHODS(TMR_ADD_CRYPT)
   TMR_STATUS_CODES(TMR_ADD_STATUS)
   TMR_MESSAGE_TYPES(TMR_ADD_TYPE)
   TMR_MERGE_VERDICTS(TMR_ADD_MERGE_VERDICT)
@@ -81,6 +85,8 @@ void add_numbers(Table& table) noexcept {
 #undef TMR_ADD
 #undef TMR_ADD_KIND
 #undef TMR_ADD_MODE
+#undef TMR_ADD_DATA
+#undef TMR_ADD_CRYPT
 #undef TMR_ADD_STATUS
 #undef TMR_ADD_TYPE
 #undef TMR_ADD_MERGE_VERDICT

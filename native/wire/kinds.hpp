@@ -36,6 +36,9 @@ namespace tmr {
   X(notice, 192)
 
 #define TMR_ACCESS_MODES(X) X(userLimit, 1) X(stationShare, 2) X(exclusive, 3) X(noUserLimit, 4)
+#define TMR_DATA_KINDS(X) \
+  X(ownerInformation, 1) X(userData, 2) X(protectedData, 3) X(extendedProtectedData, 4) X(hiddenData, 5)
+#define TMR_CRYPT_METHODS(X) X(hmac, 1) X(hkdf, 2)
 
 // name in C++, name on every other side, number
 #define TMR_STATUS_CODES(X)                        \

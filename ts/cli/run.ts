@@ -10,6 +10,7 @@ import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
 import { registerLmstat } from "./lmstat.js";
+import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
 import { registerServe } from "./serve.js";
 import { registerServers } from "./servers.js";
@@ -36,7 +37,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl"],
+  ...["health", "take-over", "admit", "resume", "acl", "named-user"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -60,6 +61,7 @@ function buildProgram(context: CliContext): Command {
     .exitOverride();
   registerContent(program, context);
   registerCheckout(program, context);
+  registerNamedUser(program, context);
   registerNetwork(program, context);
   registerServers(program, context);
   registerLmstat(program, context);

@@ -8,6 +8,11 @@ export const Product = {
   features: 2,
   later: 3,
   over: 4,
+  units: 5,
+  counted: 6,
+  emergency: 7,
+  maintained: 8,
+  modern: 9,
   published: 10,
   twoItems: 11,
   kept: 12,
@@ -16,6 +21,12 @@ export const Product = {
   three: 15,
   listed: 16,
   station: 17,
+  named: 20,
+  data: 21,
+  suite: 22,
+  /** a module of {@link Product.suite} */
+  module: 23,
+  passedOn: 24,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -32,6 +43,21 @@ const wanted: readonly Wanted[] = [
   { id: "features", quantity: 5, options: "featureMap = [0, 3]" },
   { id: "later", options: "activation = 2098-01-01T00:00:00Z" },
   { id: "over", options: "expiration = 2024-12-31T23:59:59Z" },
+  { id: "units", options: "unitCounter = 10" },
+  { id: "counted", options: 'unitCounter = "consumption"' },
+  { id: "emergency", options: 'usagePeriod = "1s"' },
+  { id: "maintained", options: "maintenanceFrom = 2025-01-01T00:00:00Z\nmaintenanceUntil = 2025-12-31T23:59:59Z" },
+  { id: "modern", options: 'minimumRuntimeVersion = "999.0.0"' },
+  { id: "named", quantity: 9, options: 'namedUser = ""' },
+  { id: "passedOn", quantity: 9, options: 'namedUser = "anna"\nnamedUserInterval = "30d"' },
+  {
+    id: "data",
+    options:
+      'userData = true\nprotectedData = "plain"\n' +
+      'hiddenData = [{ index = 0, data = "hidden", accessCode = 4711 }]\n' +
+      'secretData = [{ index = 0, data = "secret" }]',
+  },
+  { id: "suite", quantity: 2, options: 'module = [{ productCode = 23, text = "Export" }]' },
   { id: "published", quantity: 20 },
   { id: "twoItems-1", options: "expiration = 2024-12-31T23:59:59Z" },
   { id: "twoItems-2" },
