@@ -83,11 +83,10 @@ bool read_refusal(const Call<4>& call, StatusCode& status, std::optional<Bytes>&
   return true;
 }
 
-/// A record that only the server makes: its kind, no session, no number.
+/// A record that only the server makes: its kind, and no session. A number tells its maker which result belongs to it.
 bool is_system_request(const std::uint8_t* record) noexcept {
   const std::uint8_t kind = record[RequestField::kind];
   return classify_kind(kind) == KindClass::system && kind != static_cast<std::uint8_t>(Kind::notice) &&
-         load_u64(record + RequestField::request) == 0 &&
          is_zero({record + RequestField::session, SESSION_BYTES}) && is_well_formed_request(record, 0);
 }
 
