@@ -83,7 +83,7 @@ bool read_refusal(const Call<4>& call, StatusCode& status, std::optional<Bytes>&
   return true;
 }
 
-/// A record that only the server makes: its kind, no session. A number is the server's own, to know the result by.
+/// A record that only the server makes: its kind, and no session. A number tells its maker which result belongs to it.
 bool is_system_request(const std::uint8_t* record) noexcept {
   const std::uint8_t kind = record[RequestField::kind];
   return classify_kind(kind) == KindClass::system && kind != static_cast<std::uint8_t>(Kind::notice) &&
