@@ -32,6 +32,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxStoredResults: 30,
   maxEndedSessions: 2,
   maxLostHandles: 2,
+  maxBorrowings: 2,
   maxRemembered: 3,
   maxEventBytes: 3_000,
 };

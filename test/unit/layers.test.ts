@@ -36,8 +36,9 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   ],
   admin: ["wire", "errors"],
   tmr: ["failover", "server", "license", "transport", "engine", "config", "wire", "errors"],
-  client: ["transport", "engine", "config", "wire", "errors", "version"],
-  index: ["client", "engine", "wire", "errors"],
+  borrow: ["container", "config", "wire", "errors"],
+  client: ["borrow", "transport", "engine", "config", "wire", "errors", "version"],
+  index: ["borrow", "client", "engine", "wire", "errors"],
   cli: "everything",
 };
 
@@ -57,6 +58,8 @@ const machineRoots = [
   "ts/upstream/replica-log.ts",
   "ts/upstream/holding.ts",
   "ts/server/proposals.ts",
+  "ts/server/local-requests.ts",
+  "ts/upstream/attest.ts",
   "ts/server/commands.ts",
   "ts/standalone/sequencer.ts",
   "ts/client/core.ts",

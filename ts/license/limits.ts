@@ -37,6 +37,8 @@ export interface LicenseLimits {
   readonly maxRemembered: number;
   /** events of license tracking that wait to be written down; the oldest go beyond it */
   readonly maxEventBytes: number;
+  /** licenses that are borrowed at a time */
+  readonly maxBorrowings: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -48,4 +50,5 @@ export const LIMITS: LicenseLimits = {
   maxLostHandles: 4_096,
   maxRemembered: 65_536,
   maxEventBytes: 16_777_216,
+  maxBorrowings: 16_384,
 };
