@@ -3,15 +3,16 @@
  * rules. Handles are numbered differently there; the two numbers of a handle are matched when a client first hears of it.
  */
 import { LIMITS } from "../../ts/license/limits.js";
+import { readParty } from "../../ts/license/party.js";
 import { statementMessage } from "../../ts/license/statement.js";
 import type { Terms } from "../../ts/license/terms.js";
 import { BatchField, blobAreaOffset, readBatchHeader, recordOffset } from "../../ts/wire/batch.js";
 import { getU64 } from "../../ts/wire/bytes.js";
 import { Kind, statusName } from "../../ts/wire/kinds.js";
-import { RequestField } from "../../ts/wire/request.js";
+import { ADDRESS_BYTES, RequestField } from "../../ts/wire/request.js";
 import type { Result } from "../../ts/wire/result.js";
 import type { Asked } from "../support/license-kit.js";
-import { NaiveLicense, type Outcome, type Stated } from "../support/naive-license.js";
+import { NaiveLicense, type NaiveNames, type Outcome, type Stated } from "../support/naive-license.js";
 
 export type StatementCheck = (upstream: number, message: Uint8Array, signature: Uint8Array) => boolean;
 
@@ -34,8 +35,14 @@ class RememberingLicense extends NaiveLicense {
 
   override used(terms: Terms): number {
     let sum = 0;
-    for (const { terms: own, seats } of this.handles.values()) {
-      if (own.productCode === terms.productCode && own.tmrId === terms.tmrId && own.actId === terms.actId) sum += seats;
+    for (const { terms: own, seats, state } of this.handles.values()) {
+      if (
+        state === "held" &&
+        own.productCode === terms.productCode &&
+        own.tmrId === terms.tmrId &&
+        own.actId === terms.actId
+      )
+        sum += seats;
     }
     return sum;
   }
@@ -52,7 +59,9 @@ export function requestKey(bytes: Buffer, at: number): string {
 }
 
 export class Model {
-  readonly license = new RememberingLicense(LIMITS);
+  readonly license = new RememberingLicense(LIMITS, (session) => this.#names.get(session) ?? nobody);
+  /** of sessions, as they said when they were opened */
+  readonly #names = new Map<string, NaiveNames>();
   readonly #container: string;
   readonly #check: StatementCheck;
   readonly #executions = new Map<string, Execution[]>();
@@ -67,6 +76,7 @@ export class Model {
   constructor(container: string, check: StatementCheck) {
     this.#container = container;
     this.#check = check;
+    this.license.slotOf = (handle) => (this.#realHandle.get(handle) ?? 0) % 2 ** 18;
   }
 
   containersAt(position: number): string | undefined {
@@ -81,7 +91,7 @@ export class Model {
   apply(batch: Buffer): void {
     const header = readBatchHeader(batch);
     this.position = header.position;
-    this.license.begin(header.logMs, header.calendarMs);
+    this.license.begin(header.logMs, header.calendarMs, header.reached);
     for (let i = 0; i < header.count; i++) this.#execute(batch, recordOffset(i), header.reached);
     if (this.remembers) this.#containersAt[this.position] = JSON.stringify(this.#containers(header.reached));
   }
@@ -129,9 +139,16 @@ export class Model {
       this.license.state(this.#stated(batch, at));
       return;
     }
+    if (kind === Kind.cancelHandle) {
+      this.license.cancel(this.#oracleHandle.get(getU64(batch, at + RequestField.handle)) ?? 0);
+      return;
+    }
     if (kind === Kind.checkpoint) return;
     const key = requestKey(batch, at);
     const name = batch.toString("latin1", at + RequestField.session, at + RequestField.session + 16);
+    if (kind === Kind.openSession && !this.license.sessions.has(name)) {
+      this.#names.set(name, readParty(Buffer.concat([Buffer.alloc(ADDRESS_BYTES), blobAt(batch, at)])));
+    }
     const outcome = this.#outcome(name, kind, batch, at, reached);
     const executions = this.#executions.get(key) ?? [];
     const first = executions.find((execution) => execution.outcome === outcome)?.first ?? this.position;
@@ -174,22 +191,28 @@ export class Model {
         kind: "virtual",
         items: shown.length,
         sessions: this.license.sessions.size,
-        handles: this.license.handles.size,
+        handles: this.license.shownHandles,
       },
     ]);
   }
 
   #stated(batch: Buffer, at: number): Stated {
     const upstream = getU64(batch, at + RequestField.durationMs) as 1 | 2 | 3;
-    const area = blobAreaOffset(batch.readUInt32LE(BatchField.count));
-    const from = area + batch.readUInt32LE(at + RequestField.blobOffset);
-    const bytes = batch.subarray(from, from + batch.readUInt32LE(at + RequestField.blobLength));
+    const bytes = blobAt(batch, at);
     const payload = bytes.subarray(64);
     const genuine = this.#check(upstream, statementMessage(payload), bytes.subarray(0, 64));
     if (!genuine) return { upstream, version: 0, items: [], genuine: false };
     const content = JSON.parse(payload.toString("utf8")) as { version: number; items: Terms[]; upstream: number };
     return { upstream, version: content.version, items: content.items, genuine: content.upstream === upstream };
   }
+}
+
+const nobody: NaiveNames = { host: "", user: "", station: "", program: "" };
+
+function blobAt(batch: Buffer, at: number): Buffer {
+  const area = blobAreaOffset(batch.readUInt32LE(BatchField.count));
+  const from = area + batch.readUInt32LE(at + RequestField.blobOffset);
+  return batch.subarray(from, from + batch.readUInt32LE(at + RequestField.blobLength));
 }
 
 /** The same value with every object's keys in order. */

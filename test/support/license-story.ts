@@ -13,6 +13,7 @@ import {
   type Asked,
   EXPIRE,
   encodeBatch,
+  identityText,
   readAnswers,
   sessionOf,
   signedStatement,
@@ -21,7 +22,7 @@ import {
   terms,
 } from "./license-kit.js";
 import { licensePorts, testGenesis } from "./license-ports.js";
-import { NaiveLicense, type Outcome, type Stated } from "./naive-license.js";
+import { NaiveLicense, type NaiveNames, type NaiveRule, type Outcome, type Stated } from "./naive-license.js";
 
 /** Small, so that stories reach every limit. */
 export const STORY_LIMITS: LicenseLimits = {
@@ -44,6 +45,9 @@ export interface Step {
     | "info"
     | "items"
     | "consume"
+    | "handles"
+    | "cancel"
+    | "rules"
     | "state"
     | "expire"
     | "again";
@@ -74,6 +78,9 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.constant("info" as const) },
     { weight: 1, arbitrary: fc.constant("items" as const) },
     { weight: 3, arbitrary: fc.constant("consume" as const) },
+    { weight: 1, arbitrary: fc.constant("handles" as const) },
+    { weight: 1, arbitrary: fc.constant("cancel" as const) },
+    { weight: 1, arbitrary: fc.constant("rules" as const) },
     { weight: 2, arbitrary: fc.constant("state" as const) },
     { weight: 1, arbitrary: fc.constant("expire" as const) },
     { weight: 3, arbitrary: fc.constant("again" as const) },
@@ -95,23 +102,103 @@ export const story: fc.Arbitrary<Chapter[]> = fc.array(
   { maxLength: 40, size: "max" },
 );
 
+/** Few seats and many who want them, in sessions that are open: who waits, lingers, shares and is held back. */
+export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
+  fc.record({
+    logMs: fc.nat({ max: 250 }),
+    calendarMs: fc.nat({ max: 40 }),
+    reached: fc.oneof({ weight: 9, arbitrary: fc.constant(7) }, fc.constantFrom(1, 3, 6)),
+    steps: fc.array(
+      fc.record({
+        what: fc.oneof(
+          { weight: 1, arbitrary: fc.constantFrom("open", "close", "heartbeat", "state", "expire", "again", "items") },
+          { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles") },
+          { weight: 2, arbitrary: fc.constant("info" as const) },
+          { weight: 3, arbitrary: fc.constant("release" as const) },
+          { weight: 7, arbitrary: fc.constant("access" as const) },
+        ),
+        who: small,
+        a: small,
+        b: small,
+        skip: fc.constant(0),
+        keep: fc.constant(0),
+      }),
+      { minLength: 1, maxLength: 8 },
+    ),
+  }),
+  { maxLength: 40, size: "max" },
+);
+
 const sessionNames = ["red", "green", "blue", "grey"];
+
+/** Two of one user, one without a user on the first one's station, one who says nothing. */
+const namesOf: Readonly<Record<string, NaiveNames>> = {
+  red: { host: "h1", user: "u1", station: "", program: "p" },
+  green: { host: "h2", user: "u1", station: "s", program: "p" },
+  blue: { host: "h1", user: "", station: "", program: "p" },
+  grey: { host: "", user: "", station: "", program: "" },
+};
+
+const accessLists: readonly (readonly NaiveRule[])[] = [
+  [],
+  [{ kind: "user", value: "u1", effect: "allow", reserved: 2 }],
+  [
+    { kind: "host", value: "h1", effect: "allow", reserved: 1, limit: 2 },
+    { kind: "user", value: "u1", effect: "allow", reserved: 1 },
+  ],
+  [
+    { kind: "user", value: "u1", effect: "allow", limit: 2 },
+    { kind: "default", value: "", effect: "allow", limit: 3 },
+  ],
+  [
+    { kind: "host", value: "h2", effect: "deny" },
+    { kind: "default", value: "", effect: "allow", reserved: 1 },
+  ],
+  [
+    { kind: "user", value: "u1", effect: "allow" },
+    { kind: "default", value: "", effect: "deny" },
+  ],
+];
+
+/** The variant with few seats. */
+export const SCARCE = 6;
 
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
 function itemsOf(variant: number, present: number): Terms[] {
   const all = [
-    terms({ productCode: 1, tmrId: 1, quantity: 3, unitCounter: variant === 3 ? 0xffff_ffff : 12 + variant }),
-    terms({ productCode: 1, tmrId: 2, quantity: variant % 3 === 1 ? 1 : 5, featureMap: 6 }),
+    terms({
+      productCode: 1,
+      tmrId: 1,
+      quantity: variant === SCARCE ? 2 : 3,
+      unitCounter: variant === 3 ? 0xffff_ffff : 12 + variant,
+      lingerSeconds: 1,
+    }),
+    terms({ productCode: 1, tmrId: 2, quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5, featureMap: 6 }),
     terms({
       productCode: 2,
       tmrId: 3,
-      quantity: 4,
+      quantity: variant === SCARCE ? 2 : 4,
       activationMs: 500,
+      lingerSeconds: 2,
       ...(variant === 2 ? {} : { expirationMs: 9_000 }),
     }),
     terms({ productCode: 2, tmrId: 4, quantity: variant === 5 ? 2 : 1, text: "Ü", usagePeriodSeconds: 2 }),
   ];
   return all.filter((_, i) => present > 7 || i !== present % 5);
+}
+
+interface Plan {
+  readonly name: string | null;
+  readonly asked: Asked;
+  readonly stated: Stated | null;
+  readonly rules?: readonly NaiveRule[];
+}
+
+function rulesPlan(one: Step): Plan {
+  const rules = accessLists[one.a % accessLists.length] ?? [];
+  const document = { format: "tmr-access-list/1", rules: rules.map((rule) => ({ level: "global", ...rule })) };
+  const asked = { ...EXPIRE, kind: Kind.setAccessList, blob: Buffer.from(JSON.stringify(document)) };
+  return { name: null, asked, stated: null, rules };
 }
 
 interface Sent {
@@ -135,7 +222,12 @@ export class Storyteller {
 
   constructor(readonly limits: LicenseLimits = STORY_LIMITS) {
     this.machine = LicenseMachine.create(testGenesis, licensePorts, limits);
-    this.naive = new NaiveLicense(limits);
+    this.naive = new NaiveLicense(limits, (session) => namesOf[session] ?? assert.fail());
+    const slots = (naive: number): number => {
+      for (const [handle, number] of this.#naiveHandle) if (number === naive) return handle % 2 ** 18;
+      return assert.fail(`the machine told no handle ${naive}`);
+    };
+    this.naive.slotOf = slots;
   }
 
   /** Plays a chapter on both and compares them. */
@@ -145,7 +237,7 @@ export class Storyteller {
     const plans = chapter.steps.map((one) => this.#plan(one));
     const asked = plans.map((plan) => plan.asked);
     const told = this.tell(asked, chapter.reached);
-    this.naive.begin(this.logMs, this.calendarMs);
+    this.naive.begin(this.logMs, this.calendarMs, chapter.reached);
     plans.forEach((plan, i) => {
       const result = told[i];
       assert.ok(result !== undefined);
@@ -163,8 +255,13 @@ export class Storyteller {
     return readAnswers(this.machine.apply(batch));
   }
 
-  #plan(one: Step): { readonly name: string | null; readonly asked: Asked; readonly stated: Stated | null } {
+  #plan(one: Step): Plan {
     if (one.what === "expire") return { name: null, asked: EXPIRE, stated: null };
+    if (one.what === "rules") return rulesPlan(one);
+    if (one.what === "cancel") {
+      const handle = this.#handles.at(-1 - one.a) ?? 1;
+      return { name: null, asked: { ...EXPIRE, kind: Kind.cancelHandle, handle }, stated: null };
+    }
     if (one.what === "state") return this.#statement(one);
     if (one.what === "again" && this.sent.length > 0) {
       const { name, asked } = this.sent[this.sent.length - 1 - (one.who % Math.min(10, this.sent.length))] as Sent;
@@ -190,7 +287,11 @@ export class Storyteller {
     const handle = this.#someHandle(one, name);
     switch (one.what) {
       case "open":
-        return { kind: Kind.openSession, durationMs: 1_000 + 500 * one.a };
+        return {
+          kind: Kind.openSession,
+          durationMs: 1_000 + 500 * one.a * one.a,
+          blob: identityText(namesOf[name] ?? {}),
+        };
       case "close":
         return { kind: Kind.closeSession };
       case "release":
@@ -201,10 +302,13 @@ export class Storyteller {
         return { kind: Kind.items };
       case "consume":
         return { kind: Kind.consume, handle, quantity: one.b };
+      case "handles":
+        return { kind: Kind.handles };
       case "access":
         return {
           kind: Kind.access,
-          mode: one.b === 9 ? 5 : one.b === 8 ? 4 : 1,
+          mode: one.b === 9 ? 5 : one.b === 8 ? 4 : one.b === 5 || one.b === 4 ? 2 : one.b === 3 ? 3 : 1,
+          durationMs: one.a % 3 === 0 ? 100 * (one.b + 1) : 0,
           quantity: one.b > 5 ? one.b % 3 : 1,
           firmCode: 6000010,
           productCode: 1 + (one.a % 2),
@@ -219,17 +323,19 @@ export class Storyteller {
   #statement(one: Step): { readonly name: null; readonly asked: Asked; readonly stated: Stated } {
     const upstream = ((one.who % 3) + 1) as 1 | 2 | 3;
     const version = this.machine.statementVersion(upstream) + (one.skip === 0 ? 1 : 0);
-    const items = itemsOf(one.a > 5 ? 0 : one.a, one.b);
+    const items = itemsOf(one.a > SCARCE ? 0 : one.a, one.b);
     const genuine = one.keep !== 100;
     const blob = signedStatement({ items, upstream, version });
     if (!genuine) blob[blob.length - 3] = 0;
     return { name: null, asked: stating(upstream, blob), stated: { upstream, version, items, genuine } };
   }
 
-  #ask(plan: { name: string | null; asked: Asked; stated: Stated | null }, reached: number): Outcome {
+  #ask(plan: Plan, reached: number): Outcome {
     if (plan.stated !== null) return this.naive.state(plan.stated);
-    if (plan.name === null) return this.naive.expire();
+    if (plan.rules !== undefined) return this.naive.setRules(plan.rules);
     const handle = this.#naiveHandle.get(plan.asked.handle ?? 0) ?? 0;
+    if (plan.asked.kind === Kind.cancelHandle) return this.naive.cancel(handle);
+    if (plan.name === null) return this.naive.expire();
     return this.naive.execute(plan.name, { ...plan.asked, handle }, reached);
   }
 
@@ -238,7 +344,13 @@ export class Storyteller {
       this.#naiveHandle.set(told.handle, expected.handle);
       this.#handles.push(told.handle);
     }
-    const isList = told.kind === Kind.items && told.outcome === "ok";
+    const isHandles = told.kind === Kind.handles && told.outcome === "ok";
+    const isList = isHandles || (told.kind === Kind.items && told.outcome === "ok");
+    const list = isList ? (JSON.parse(told.text) as { handle: number }[]) : null;
+    if (isHandles) {
+      for (const one of list ?? []) one.handle = this.#naiveHandle.get(one.handle) ?? 0;
+      list?.sort((a, b) => a.handle - b.handle);
+    }
     const { outcome: status, mode, quantity, firmCode, productCode, itemRef, free, total } = told;
     const { validUntilMs, units, timeoutMs, nextExpiryMs } = told;
     assert.deepEqual(
@@ -256,7 +368,7 @@ export class Storyteller {
         units,
         timeoutMs,
         nextExpiryMs,
-        list: isList ? (JSON.parse(told.text) as unknown) : null,
+        list,
       },
       expected,
     );

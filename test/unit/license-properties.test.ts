@@ -1,21 +1,41 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
+import { LIMITS } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { Kind } from "../../ts/wire/kinds.js";
-import { sessionOf } from "../support/license-kit.js";
+import { encodeBatch, readAnswers, sessionOf } from "../support/license-kit.js";
 import { licensePorts, testGenesis } from "../support/license-ports.js";
-import { type Chapter, STORY_LIMITS, Storyteller, story } from "../support/license-story.js";
+import {
+  type Chapter,
+  crowdedStory,
+  SCARCE,
+  STORY_LIMITS,
+  type Step,
+  Storyteller,
+  story,
+} from "../support/license-story.js";
 import { seeded } from "../support/seeded.js";
 
-const restore = (snapshot: Uint8Array): LicenseMachine =>
-  LicenseMachine.restore(snapshot, testGenesis, licensePorts, STORY_LIMITS);
+const restore = (snapshot: Uint8Array, limits = STORY_LIMITS): LicenseMachine =>
+  LicenseMachine.restore(snapshot, testGenesis, licensePorts, limits);
 
-/** Plays all chapters, from the start with a full container. */
-function play(chapters: readonly Chapter[], after: (teller: Storyteller) => void = () => undefined): Storyteller {
+type Opening = "full" | "crowded";
+const both: fc.Arbitrary<[Opening, Chapter[]]> = fc.oneof(
+  story.map((chapters): [Opening, Chapter[]] => ["full", chapters]),
+  crowdedStory.map((chapters): [Opening, Chapter[]] => ["crowded", chapters]),
+);
+
+/** Plays all chapters, from the start with a full container, or with few seats and every session open. */
+function play(
+  [opening, chapters]: readonly [Opening, readonly Chapter[]],
+  after: (teller: Storyteller) => void = () => undefined,
+): Storyteller {
   const teller = new Storyteller();
-  const state = { what: "state", a: 0, b: 9, skip: 0, keep: 0 } as const;
-  const opening = { logMs: 1_000, calendarMs: 600, reached: 7 };
-  teller.play({ ...opening, steps: [0, 1, 2].map((who) => ({ ...state, who })) });
+  const isCrowded = opening === "crowded";
+  const state = { what: "state", a: isCrowded ? SCARCE : 0, b: 9, skip: 0, keep: 0 } as const;
+  const steps: Step[] = [0, 1, 2].map((who) => ({ ...state, who }));
+  if (isCrowded) for (const who of [0, 1, 2]) steps.push({ ...state, what: "open", a: 9, who });
+  teller.play({ logMs: 1_000, calendarMs: 600, reached: 7, steps });
   for (const chapter of chapters) {
     teller.play(chapter);
     after(teller);
@@ -26,34 +46,42 @@ function play(chapters: readonly Chapter[], after: (teller: Storyteller) => void
 describe("the license state machine, over random stories", () => {
   it("tells what the naive rules tell", () => {
     fc.assert(
-      fc.property(story, (chapters) => void play(chapters)),
+      fc.property(both, (chapters) => void play(chapters)),
       seeded(200),
     );
   });
 
-  it("never takes more seats than there are, nor less than none", () => {
+  it("never takes more seats than there are, nor less than none, and shows each where it is", () => {
     fc.assert(
-      fc.property(story, (chapters) => {
+      fc.property(both, (chapters) => {
         const usedBefore = new Map<number, number>();
         // One step at a time: within a batch a quantity may rise and fall again around a grant.
-        const steps = chapters.flatMap((chapter) => chapter.steps.map((one) => ({ ...chapter, steps: [one] })));
-        play(steps, ({ naive }) => {
-          for (const { terms } of naive.items) {
-            const used = naive.used(terms);
-            const before = usedBefore.get(terms.tmrId) ?? 0;
+        const [opening, all] = chapters;
+        const steps = all.flatMap((chapter) => chapter.steps.map((one) => ({ ...chapter, steps: [one] })));
+        play([opening, steps], (teller) => {
+          for (const item of seatsOf(teller)) {
+            const taken = item.used + item.lingering;
+            const before = usedBefore.get(item.itemRef) ?? 0;
             // More than the quantity only as what was left when the quantity was lowered.
-            assert.ok(used >= 0 && (used <= terms.quantity || used <= before));
-            usedBefore.set(terms.tmrId, used);
+            assert.ok(taken <= item.quantity || taken <= before);
+            for (const count of [item.used, item.lingering, item.reserved, item.queued, item.free])
+              assert.ok(count >= 0);
+            assert.ok(item.reserved + item.free + taken === Math.max(item.quantity, taken));
+            const held = item.handles.filter(({ state }) => state === "held");
+            assert.equal(sumOf(held), item.used);
+            assert.equal(sumOf(item.handles.filter(({ state }) => state === "lingering")), item.lingering);
+            assert.equal(item.handles.filter(({ state }) => state === "queued").length, item.queued);
+            usedBefore.set(item.itemRef, taken);
           }
         });
       }),
-      seeded(60),
+      seeded(20),
     );
   });
 
   it("goes on from a snapshot as if nothing had happened, to the byte", () => {
     fc.assert(
-      fc.property(story, fc.nat({ max: 40 }), (chapters, cut) => {
+      fc.property(both, fc.nat({ max: 40 }), (chapters, cut) => {
         let copy: LicenseMachine | null = null;
         let chapter = 0;
         play(chapters, ({ machine, batches }) => {
@@ -73,7 +101,7 @@ describe("the license state machine, over random stories", () => {
 
   it("gives the same results, digests and snapshot on every machine with the same log", () => {
     fc.assert(
-      fc.property(story, (chapters) => {
+      fc.property(both, (chapters) => {
         const { machine, batches } = play(chapters);
         const results: (readonly string[])[] = [];
         const others = [0, 1].map((run) => {
@@ -98,7 +126,7 @@ describe("the license state machine, over random stories", () => {
     const stored = new Set<number>([Kind.openSession, Kind.access, Kind.release, Kind.closeSession, Kind.consume]);
     const notStored = new Set(["busy", "stale-request", "session-unknown"]);
     fc.assert(
-      fc.property(story, (chapters) => {
+      fc.property(both, (chapters) => {
         const teller = play(chapters);
         const { naive } = teller;
         const keepAlive = [...naive.sessions.keys()].map((name) => ({
@@ -127,6 +155,41 @@ describe("the license state machine, over random stories", () => {
     );
   });
 });
+
+interface Shown {
+  readonly itemRef: number;
+  readonly state: string;
+  readonly seats: number;
+}
+
+interface ItemSeats {
+  readonly itemRef: number;
+  readonly quantity: number;
+  readonly used: number;
+  readonly lingering: number;
+  readonly reserved: number;
+  readonly queued: number;
+  readonly free: number;
+  readonly handles: readonly Shown[];
+}
+
+const sumOf = (handles: readonly Shown[]): number => handles.reduce((sum, { seats }) => sum + seats, 0);
+
+/** What the machine itself shows, asked of a copy so that the story is not touched. */
+function seatsOf({ machine, logMs, calendarMs }: Storyteller): ItemSeats[] {
+  const copy = restore(machine.snapshot(), LIMITS);
+  const session = sessionOf("who asks");
+  const kinds = [Kind.openSession, Kind.items, Kind.handles];
+  const asked = kinds.map((kind, i) => ({ kind, request: i + 1, session }));
+  const batch = encodeBatch(copy.position + 1, { logMs: Math.max(0, logMs), calendarMs, asked });
+  const [, items, handles] = readAnswers(copy.apply(batch));
+  assert.ok(items?.outcome === "ok" && handles?.outcome === "ok");
+  const shown = JSON.parse(handles.text) as Shown[];
+  return (JSON.parse(items.text) as ItemSeats[]).map((item) => ({
+    ...item,
+    handles: shown.filter(({ itemRef }) => itemRef === item.itemRef),
+  }));
+}
 
 /** A snapshot without position, state digest and its own digest. */
 function unchanging(snapshot: Uint8Array): Buffer {

@@ -74,7 +74,9 @@ function readAccessList(call: Call): void {
   }
   const { bytes } = state.accessList;
   const cursor = call.words[call.at + RequestWord.cursor] as number;
-  const end = cursor + MAX_RESULT_BLOB_BYTES;
+  let end = cursor + MAX_RESULT_BLOB_BYTES;
+  // A character is not cut in two, so that each part is a text.
+  while (end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) end -= 1;
   out.bytes(bytes.subarray(cursor, end), end < bytes.length ? end : 0);
   out.u32(ResultWord.total, bytes.length);
 }

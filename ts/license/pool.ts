@@ -28,6 +28,8 @@ export interface Pool {
   handles: number;
   /** handles that wait, first in, first out */
   readonly waiting: Chain;
+  /** those of them that ask for station share: what one station takes may let another handle of it in */
+  sharesWaiting: number;
   /** handles that linger, in the order of their release */
   readonly released: Chain;
   /** seats taken per rule that counts here, by the rule's number; null = none counts */
@@ -64,6 +66,7 @@ export function newPool(id: number, { firmCode, productCode, tmrId, actId, conta
     reserved: 0,
     handles: 0,
     waiting: newChain(),
+    sharesWaiting: 0,
     released: newChain(),
     ruleSeats: null,
     memory: new Memory(),

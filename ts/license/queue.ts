@@ -34,11 +34,15 @@ function settle(state: State, pool: Pool, reached: number): void {
     const item = state.itemOf(slot);
     if (item === null || !grantWaiting(state, item, slot, moment, ahead)) {
       ahead.add(state, pool, slot);
-      // Behind somebody who waits only one for whom seats linger or are kept can have any.
-      if (state.accessList.isEmpty && pool.released.size === 0) return;
+      if (!mayPass(state, pool)) return;
     }
     slot = next;
   }
+}
+
+/** Behind somebody who waits, seats can be had only by whom they linger or are kept for, or whose station has one. */
+function mayPass(state: State, pool: Pool): boolean {
+  return !state.accessList.isEmpty || pool.released.size > 0 || pool.sharesWaiting > 0;
 }
 
 function grantWaiting(state: State, item: Item, slot: number, moment: Moment, ahead: Ahead): boolean {

@@ -57,7 +57,7 @@ export class SeatBook {
     handles.setFeatureMap(slot, wanted.featureMap);
     handles.setDeadline(slot, deadline);
     handles.link(pool.waiting, slot);
-    this.noteWaiting(pool);
+    this.noteWaiting(pool, slot, 1);
     pool.handles += 1;
     if (wanted.mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
     return slot;
@@ -67,7 +67,7 @@ export class SeatBook {
     const handles = this.#handles;
     const pool = this.#pool(slot);
     handles.unlink(pool.waiting, slot);
-    this.noteWaiting(pool);
+    this.noteWaiting(pool, slot, -1);
     handles.setState(slot, HandleState.held);
     handles.setDeadline(slot, 0);
     handles.setSince(slot, sinceMs);
@@ -177,8 +177,9 @@ export class SeatBook {
     return this.#awaited.size === 0 ? noPools : [...this.#awaited].sort((a, b) => a.id - b.id);
   }
 
-  /** To be called when somebody began or ceased to wait for a pool. */
-  noteWaiting(pool: Pool): void {
+  /** To be called when a handle began (1) or ceased (-1) to wait for a pool. */
+  noteWaiting(pool: Pool, slot: number, change: 1 | -1): void {
+    if (this.#handles.mode(slot) === AccessMode.stationShare) pool.sharesWaiting += change;
     if (pool.waiting.size > 0) this.#awaited.add(pool);
     else this.#awaited.delete(pool);
   }
@@ -198,7 +199,7 @@ export class SeatBook {
         return;
       case HandleState.queued:
         handles.unlink(pool.waiting, slot);
-        this.noteWaiting(pool);
+        this.noteWaiting(pool, slot, -1);
         if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
         // Whoever stood behind it may be able to take what it waited for.
         if (pool.waiting.size > 0) this.freed.push(pool);
@@ -249,7 +250,10 @@ export class SeatBook {
   #join(slot: number, pool: Pool): void {
     const session = this.#handles.session(slot);
     const party = this.party(slot);
-    this.#handles.link(this.claims.share(pool, party, session) ?? this.claims.addShare(pool, party, session), slot);
+    const chain = this.claims.share(pool, party, session) ?? this.claims.addShare(pool, party, session);
+    this.#handles.link(chain, slot);
+    // Handles of the station that wait need no seat any more.
+    if (chain.size === 1 && pool.sharesWaiting > 0) this.freed.push(pool);
   }
 
   /** The seat of a station passes on to the handle that shares it longest. */

@@ -54,9 +54,11 @@ function restoreList(state: State, first: number): number {
       state.claims.addLingering(state.container.pool(handles.pool(slot)), state.seats.party(slot), slot);
     }
     handles.link(chain, slot, handles.nextPeer(slot));
+    if (handles.state(slot) === HandleState.queued) {
+      state.seats.noteWaiting(state.container.pool(handles.pool(slot)), slot, 1);
+    }
     before = slot;
   }
-  state.seats.noteWaiting(state.container.pool(handles.pool(first)));
   return chain.size;
 }
 
