@@ -6,7 +6,7 @@ import { LIMITS } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { canonicalJson } from "../../ts/wire/canonical.js";
 import { Kind } from "../../ts/wire/kinds.js";
-import { LicenseKit, terms } from "../support/license-kit.js";
+import { EXPIRE, identityText, LicenseKit, terms } from "../support/license-kit.js";
 import { licensePorts, sha256, testGenesis } from "../support/license-ports.js";
 import { seeded } from "../support/seeded.js";
 
@@ -36,8 +36,10 @@ function useOptions(kit: LicenseKit): void {
 /** A state with something in every section. */
 function fullKit(): LicenseKit {
   const kit = new LicenseKit();
+  const lent = terms({ tmrId: 3, productCode: 16, quantity: 3, lingerSeconds: 60 });
   useOptions(kit);
-  kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }), withOptions);
+  kit.holdAll(terms({ tmrId: 1, quantity: 9 }), terms({ tmrId: 2, text: "Zwölf" }), withOptions, lent);
+  countEverything(kit);
   for (const name of ["a", "b", "c"])
     kit.ask(name, Kind.openSession, { blob: Buffer.from("016102626200016300", "hex") });
   const { handle } = kit.access("a", { quantity: 2 });
@@ -46,9 +48,31 @@ function fullKit(): LicenseKit {
   kit.access("b", { answeredBelow: 0, productCode: 99 });
   kit.ask("a", Kind.release, { handle });
   kit.ask("c", Kind.closeSession);
-  kit.hold(2, terms({ tmrId: 2 }), withOptions);
-  kit.hold(1, terms({ tmrId: 2 }), withOptions);
+  kit.hold(2, terms({ tmrId: 2 }), withOptions, lent);
+  kit.hold(1, terms({ tmrId: 2 }), withOptions, lent);
   return kit;
+}
+
+/** Handles of every state and mode, and an access list that counts them. */
+function countEverything(kit: LicenseKit): void {
+  const product = { productCode: 16 };
+  for (const name of ["d", "e", "f"]) {
+    kit.ask(name, Kind.openSession, { blob: identityText({ user: name, host: "h", program: "p" }) });
+  }
+  const rules = [{ level: "global", kind: "user", value: "e", effect: "allow", limit: 2 }];
+  const list = Buffer.from(JSON.stringify({ format: "tmr-access-list/1", rules }));
+  kit.one({ ...EXPIRE, kind: Kind.setAccessList, blob: list });
+  const lost = kit.access("d", product).handle;
+  kit.one({ ...EXPIRE, kind: Kind.cancelHandle, handle: lost });
+  kit.ask("d", Kind.release, { handle: kit.access("d", product).handle });
+  for (const name of ["e", "f"]) kit.access(name, { ...product, mode: 2, answeredBelow: 0 });
+  kit.access("f", { ...product, mode: 3 });
+  for (const name of ["e", "f"]) kit.access(name, { ...product, durationMs: 5_000 });
+  const states = JSON.parse(kit.ask("d", Kind.handles, product).text) as { state: string }[];
+  assert.deepEqual(
+    states.map(({ state }) => state),
+    ["lingering", "held", "held", "held", "queued", "queued"],
+  );
 }
 
 const restore = (bytes: Uint8Array, genesis = testGenesis, limits = LIMITS): LicenseMachine =>
