@@ -181,6 +181,38 @@ describe("reserved seats", () => {
     assert.equal(kit.ask("dora", Kind.info, { handle: dora }).outcome, "queued");
   });
 
+  it("are not granted past one of the same rule who waits for more of them", () => {
+    const kit = kitWith(4);
+    set(kit, rule("group", "cad", { reserved: 2 }));
+    kit.access("cora", { quantity: 2 });
+    assert.equal(kit.access("anna", { ...WAIT, quantity: 3 }).outcome, "queued");
+    assert.equal(kit.access("ben").outcome, "no-free-license");
+  });
+
+  it("that start a station's share let the others of the station in who wait", () => {
+    const kit = kitWith(2);
+    kit.ask("emil", Kind.openSession, { blob: identityText({ user: "emil", host: "annas" }) });
+    set(kit, rule("user", "anna", { reserved: 1 }));
+    kit.access("cora");
+    const emil = kit.access("emil", { ...WAIT, mode: 2 }).handle;
+    assert.equal(kit.ask("emil", Kind.info, { handle: emil }).outcome, "queued");
+    // In one batch: at the end of the operation, not only when the next batch begins.
+    const [, granted] = kit.run(
+      kit.next("anna", Kind.access, { mode: 2, quantity: 1, firmCode: 6000010, productCode: 13 }),
+      kit.next("emil", Kind.info, { handle: emil }),
+    );
+    assert.equal(granted?.outcome, "ok");
+    const told = JSON.parse(kit.ask("cora", Kind.handles).text) as { user: string; seats: number }[];
+    assert.deepEqual(
+      told.map(({ user, seats }) => [user, seats]),
+      [
+        ["cora", 1],
+        ["emil", 0],
+        ["anna", 1],
+      ],
+    );
+  });
+
   it("of licenses that come later are kept too", () => {
     const kit = kitWith(2);
     set(kit, rule("user", "anna", { reserved: 1 }));
