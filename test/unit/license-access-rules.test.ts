@@ -3,6 +3,7 @@ import { LicenseMachine } from "../../ts/license/machine.js";
 import { Kind } from "../../ts/wire/kinds.js";
 import { identityText, LicenseKit, type Told, terms } from "../support/license-kit.js";
 import { licensePorts, testGenesis } from "../support/license-ports.js";
+import { ordinary, StandaloneKit } from "../support/standalone-kit.js";
 
 const WAIT = { durationMs: 10_000 };
 const system = { request: 0, session: new Uint8Array(16) };
@@ -52,6 +53,18 @@ describe("the access list at an access", () => {
       ],
     );
     assert.equal(kit.access("cora").outcome, "ok");
+  });
+
+  it("asks rules of a container about that container only", () => {
+    const kit = new StandaloneKit();
+    kit.holdOwn({ container: "130-5", items: [ordinary(1)] }, { container: "130-70", items: [ordinary(1)] });
+    kit.open("a");
+    const document = {
+      format: "tmr-access-list/1",
+      rules: [{ ...rule("default", "", { effect: "deny" }), level: "container", container: "130-5" }],
+    };
+    kit.one({ ...system, kind: Kind.setAccessList, blob: Buffer.from(JSON.stringify(document)) });
+    assert.deepEqual([kit.access("a").serial, kit.access("a").outcome], [70, "no-free-license"]);
   });
 
   it("denies no user limit too", () => {
