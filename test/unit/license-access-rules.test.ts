@@ -3,6 +3,7 @@ import { LicenseMachine } from "../../ts/license/machine.js";
 import { Kind } from "../../ts/wire/kinds.js";
 import { identityText, LicenseKit, type Told, terms } from "../support/license-kit.js";
 import { licensePorts, testGenesis } from "../support/license-ports.js";
+import { ordinary, StandaloneKit } from "../support/standalone-kit.js";
 
 const WAIT = { durationMs: 10_000 };
 const system = { request: 0, session: new Uint8Array(16) };
@@ -52,6 +53,18 @@ describe("the access list at an access", () => {
       ],
     );
     assert.equal(kit.access("cora").outcome, "ok");
+  });
+
+  it("asks rules of a container about that container only", () => {
+    const kit = new StandaloneKit();
+    kit.holdOwn({ container: "130-5", items: [ordinary(1)] }, { container: "130-70", items: [ordinary(1)] });
+    kit.open("a");
+    const document = {
+      format: "tmr-access-list/1",
+      rules: [{ ...rule("default", "", { effect: "deny" }), level: "container", container: "130-5" }],
+    };
+    kit.one({ ...system, kind: Kind.setAccessList, blob: Buffer.from(JSON.stringify(document)) });
+    assert.deepEqual([kit.access("a").serial, kit.access("a").outcome], [70, "no-free-license"]);
   });
 
   it("denies no user limit too", () => {
@@ -179,6 +192,38 @@ describe("reserved seats", () => {
     const dora = kit.access("dora", WAIT).handle;
     assert.equal(kit.access("anna").outcome, "ok");
     assert.equal(kit.ask("dora", Kind.info, { handle: dora }).outcome, "queued");
+  });
+
+  it("are not granted past one of the same rule who waits for more of them", () => {
+    const kit = kitWith(4);
+    set(kit, rule("group", "cad", { reserved: 2 }));
+    kit.access("cora", { quantity: 2 });
+    assert.equal(kit.access("anna", { ...WAIT, quantity: 3 }).outcome, "queued");
+    assert.equal(kit.access("ben").outcome, "no-free-license");
+  });
+
+  it("that start a station's share let the others of the station in who wait", () => {
+    const kit = kitWith(2);
+    kit.ask("emil", Kind.openSession, { blob: identityText({ user: "emil", host: "annas" }) });
+    set(kit, rule("user", "anna", { reserved: 1 }));
+    kit.access("cora");
+    const emil = kit.access("emil", { ...WAIT, mode: 2 }).handle;
+    assert.equal(kit.ask("emil", Kind.info, { handle: emil }).outcome, "queued");
+    // In one batch: at the end of the operation, not only when the next batch begins.
+    const [, granted] = kit.run(
+      kit.next("anna", Kind.access, { mode: 2, quantity: 1, firmCode: 6000010, productCode: 13 }),
+      kit.next("emil", Kind.info, { handle: emil }),
+    );
+    assert.equal(granted?.outcome, "ok");
+    const told = JSON.parse(kit.ask("cora", Kind.handles).text) as { user: string; seats: number }[];
+    assert.deepEqual(
+      told.map(({ user, seats }) => [user, seats]),
+      [
+        ["cora", 1],
+        ["emil", 0],
+        ["anna", 1],
+      ],
+    );
   });
 
   it("of licenses that come later are kept too", () => {

@@ -142,6 +142,15 @@ describe("linger time", () => {
     assert.equal(kit.ask("anna", Kind.info, { handle }).outcome, "handle-unknown");
   });
 
+  it("gives no seat up beyond a quantity that was lowered", () => {
+    const kit = kitWith(3);
+    accessAndRelease(kit, "anna");
+    kit.access("ben", { quantity: 2 });
+    kit.holdAll(terms({ tmrId: 1, quantity: 2, lingerSeconds: 60 }));
+    assert.equal(kit.access("anna").outcome, "no-free-license");
+    assert.deepEqual(counts(kit), [2, 1, 0]);
+  });
+
   it("survives that the license disappears, and ends on time", () => {
     const kit = kitWith(1);
     accessAndRelease(kit, "anna");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Kind } from "../../ts/wire/kinds.js";
 import { identityText, LicenseKit, terms } from "../support/license-kit.js";
+import { ordinary, StandaloneKit } from "../support/standalone-kit.js";
 
 const SHARE = 2;
 const EXCLUSIVE = 3;
@@ -206,6 +207,13 @@ describe("a license for the server's own machine", () => {
     ["an unknown address", "00000000000000000000000000000000"],
   ];
   for (const [name, address] of addresses) {
+    it(`${name.startsWith("this") ? "is granted" : "is refused"} to ${name} by a standalone server`, () => {
+      const kit = new StandaloneKit();
+      kit.holdOwn({ container: "130-77", items: [ordinary(1, { localOnly: true })] });
+      kit.ask("a", Kind.openSession, { address: Buffer.from(address, "hex") });
+      assert.equal(kit.access("a").outcome, name.startsWith("this") ? "ok" : "access-list");
+    });
+
     it(`of a TMR system is refused to ${name}: it is held by three`, () => {
       const kit = kitWith(1, { localOnly: true });
       kit.ask("a", Kind.openSession, { address: Buffer.from(address, "hex") });
