@@ -10,10 +10,15 @@ export interface Ran {
 
 /** Runs `tmr` with these arguments. One that does not end by itself is killed: its code is null then. */
 export function runTmr(...args: readonly string[]): Promise<Ran> {
+  return runTmrFor(60_000, args);
+}
+
+/** {@link runTmr} for a command that takes its time. */
+export function runTmrFor(timeoutMs: number, args: readonly string[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [programFile, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: 60_000,
+      timeout: timeoutMs,
       killSignal: "SIGKILL",
     });
     let out = "";

@@ -1,4 +1,6 @@
 /** Section 4: how accesses count, who is refused why, and what a session keeps. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { RefusedError } from "../../client/errors.js";
 import { proposeOn } from "../admin.js";
 import { FIRM_CODE } from "../demo/licenses.js";
@@ -20,6 +22,23 @@ async function sentenceOf(asking: Promise<unknown>): Promise<string> {
     if (error instanceof RefusedError) return error.message;
     throw error;
   }
+}
+
+/** A program of its own takes a seat, with a session time-out of 2 s, and is killed without a chance to give it back. */
+async function killedProgram(scene: Scene, productCode: number): Promise<void> {
+  const library = new URL("../../client/connect.js", import.meta.url).href;
+  const options = { system: scene.stage.systemFile, sessionTimeoutMs: 2_000 };
+  const text = `import { connect } from ${JSON.stringify(library)};
+const session = await connect(${JSON.stringify(options)});
+await session.access(${JSON.stringify({ firmCode: FIRM_CODE, productCode })});
+process.stdout.write("held");
+setInterval(() => {}, 1_000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", text], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  // Silence is an end too: it says that the program could not take the seat.
+  await Promise.race([once(child.stdout, "data"), ended]);
+  child.kill("SIGKILL");
+  await ended;
 }
 
 export const accessRules: readonly Rule[] = [
@@ -122,6 +141,21 @@ export const accessRules: readonly Rule[] = [
         return told(scene.access(Product.station, { mode: "exclusive" }, session));
       };
       return [await exclusive("pc-1"), await exclusive("pc-1"), await exclusive("pc-2")].join(", ");
+    },
+  },
+  {
+    section: 4,
+    text: "a program that is killed keeps its seat until its session times out, and no longer",
+    expected: "no-free-license, then granted",
+    async run(scene) {
+      await killedProgram(scene, Product.kept);
+      const session = await scene.session();
+      const first = await told(scene.access(Product.kept, {}, session));
+      const later = await scene.eventually(async () => {
+        const outcome = await told(scene.access(Product.kept, {}, session));
+        return outcome === "granted" ? outcome : null;
+      });
+      return `${first}, then ${later}`;
     },
   },
   {

@@ -10,12 +10,12 @@ export const Product = {
   over: 4,
   published: 10,
   twoItems: 11,
+  listed: 50,
+  station: 51,
   kept: 12,
   unequal: 13,
   lonely: 14,
   three: 15,
-  listed: 16,
-  station: 17,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -36,11 +36,11 @@ const wanted: readonly Wanted[] = [
   { id: "twoItems-1", options: "expiration = 2024-12-31T23:59:59Z" },
   { id: "twoItems-2" },
   { id: "kept" },
+  { id: "listed", quantity: 3 },
+  { id: "station", quantity: 2 },
   { id: "unequal", quantity: UNEQUAL_QUANTITY },
   { id: "lonely" },
   { id: "three" },
-  { id: "listed", quantity: 3 },
-  { id: "station", quantity: 2 },
 ];
 
 /** Their description. */
