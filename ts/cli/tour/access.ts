@@ -160,6 +160,34 @@ export const accessRules: readonly Rule[] = [
   },
   {
     section: 4,
+    text: "an access waits: queued first in, first out, granted as soon as the seat is given back",
+    expected: "1 waits; granted",
+    async run(scene) {
+      const [anna, ben] = [await scene.session(), await scene.session({ user: "ben", host: "pc-2" })];
+      const held = await scene.access(Product.kept, {}, anna);
+      const waits = told(scene.access(Product.kept, { waitMs: 20_000 }, ben));
+      const waiting = await scene.eventually(async () => {
+        const queued = (await anna.handles()).filter(({ state }) => state === "queued");
+        return queued.length === 0 ? null : queued.length;
+      });
+      await held.release();
+      return `${waiting} waits; ${await waits}`;
+    },
+  },
+  {
+    section: 4,
+    text: "an access that waits has a deadline, and leaves the queue at it",
+    expected: "no-free-license, 0 wait",
+    async run(scene) {
+      const [anna, ben] = [await scene.session(), await scene.session({ user: "ben", host: "pc-2" })];
+      await scene.access(Product.kept, {}, anna);
+      const outcome = await told(scene.access(Product.kept, { waitMs: 500 }, ben));
+      const queued = (await anna.handles()).filter(({ state }) => state === "queued");
+      return `${outcome}, ${queued.length} wait`;
+    },
+  },
+  {
+    section: 4,
     text: "an administrator cancels a handle: its seat is free at once, the application is told at its next call",
     expected: "1 held by anna on pc-1, then granted, handle-lost",
     async run(scene) {

@@ -15,6 +15,8 @@ import { accessListRules } from "./access-list.js";
 import { optionRules } from "./options.js";
 import type { Rule } from "./rule.js";
 import { Scene, type Stage } from "./scene.js";
+import { standaloneRules } from "./standalone.js";
+import { startStandaloneStage } from "./standalone-stage.js";
 import { startTmrStage } from "./tmr-stage.js";
 import { votingRules } from "./voting.js";
 
@@ -40,7 +42,10 @@ interface Act {
 }
 
 const everywhere = [...optionRules, ...accessRules, ...accessListRules];
-const acts: readonly Act[] = [{ start: startTmrStage, rules: [...everywhere, ...votingRules] }];
+const acts: readonly Act[] = [
+  { start: startTmrStage, rules: [...everywhere, ...votingRules] },
+  { start: startStandaloneStage, rules: [...everywhere, ...standaloneRules] },
+];
 
 /** As shells have it for a program that was interrupted. */
 const INTERRUPTED = 130;

@@ -16,10 +16,23 @@ export interface Stage {
   /** of a TMR system */
   readonly plant: Plant | null;
   readonly processes: Processes;
+  /** Kills the server that is active now and starts it again; resolves when clients are served. */
+  restart(): Promise<void>;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 const POLL_MS = 20;
+
+/** Asks until there is an answer; throws when there is none for too long. */
+export async function awaited<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+  const endMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    if (performance.now() > endMs) throw new Error(`${what}: not within ${PATIENCE_MS / 1_000} s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
 
 export class Scene {
   readonly stage: Stage;
@@ -48,15 +61,9 @@ export class Scene {
     return (await session.items()).find((item) => item.productCode === productCode);
   }
 
-  /** Asks until the answer is there, as it will be: whether it comes is the rule, not when. */
-  async eventually<T>(ask: () => Promise<T | null>): Promise<T> {
-    const endMs = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const answer = await ask();
-      if (answer !== null) return answer;
-      if (performance.now() > endMs) throw new Error(`not within ${PATIENCE_MS / 1_000} s`);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+  /** Asks until the answer is there: whether it comes is the rule, not when. */
+  eventually<T>(ask: () => Promise<T | null>): Promise<T> {
+    return awaited("this rule", ask);
   }
 
   /** Ends what the rule opened, so that the next one finds all seats free. */

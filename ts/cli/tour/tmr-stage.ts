@@ -2,12 +2,10 @@
 import { join } from "node:path";
 import { queryStatus } from "../../client/query-status.js";
 import { buildPlant, type Plant } from "../demo/plant.js";
-import type { Processes } from "../demo/processes.js";
+import type { ProcessDescription, Processes } from "../demo/processes.js";
 import { tourPlan } from "./licenses.js";
-import type { Stage } from "./scene.js";
+import { awaited, type Stage } from "./scene.js";
 
-const PATIENCE_MS = 30_000;
-const POLL_MS = 50;
 const ANSWER_MS = 1_000;
 
 /** Starts five processes in `dir`; resolves when three upstreams are in step and have stated what they hold. */
@@ -15,19 +13,25 @@ export async function startTmrStage(dir: string, processes: Processes): Promise<
   const plant = await buildPlant(join(dir, "tmr"), tourPlan);
   for (const process of [...plant.upstreams, ...plant.servers]) processes.start(process);
   await activeTwin(plant, true);
+  const active = async (): Promise<ProcessDescription> => plant.servers[await activeTwin(plant, false)];
   return {
     name: "TMR system",
     systemFile: plant.system.systemFile,
     plant,
     processes,
-    activeConfig: async () => plant.servers[await activeTwin(plant, false)].config,
+    activeConfig: async () => (await active()).config,
+    restart: async () => {
+      const server = await active();
+      await processes.kill(server.name);
+      await activeTwin(plant, false);
+      processes.start(server);
+    },
   };
 }
 
 /** The twin that serves now; `whole`: with three upstreams in step, each of which has stated what it holds. */
-async function activeTwin({ system: { system } }: Plant, whole: boolean): Promise<0 | 1> {
-  const endMs = performance.now() + PATIENCE_MS;
-  while (performance.now() < endMs) {
+function activeTwin({ system: { system } }: Plant, whole: boolean): Promise<0 | 1> {
+  return awaited("an active TMR server", async () => {
     for (const { clients } of system.servers) {
       const status = await queryStatus(clients, system.clientKey, ANSWER_MS).catch(() => null);
       if (status?.role !== "active" || !status.quorum) continue;
@@ -35,7 +39,6 @@ async function activeTwin({ system: { system } }: Plant, whole: boolean): Promis
       // The license that differs everywhere is known once all three have stated theirs.
       if (!whole || (streaming === 3 && status.licenses.some(({ verdict }) => verdict === "split"))) return status.twin;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  throw new Error(`no TMR server was active within ${PATIENCE_MS / 1_000} s; the logs are in the folder of the tour`);
+    return null;
+  });
 }

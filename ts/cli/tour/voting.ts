@@ -44,6 +44,12 @@ export const votingRules: readonly Rule[] = [
   },
   {
     section: 5,
+    text: "a license that is local only belongs to one machine: three servers together serve it to nobody",
+    expected: "access-list",
+    run: (scene) => told(scene.access(Product.local)),
+  },
+  {
+    section: 5,
     text: "one container alone is worthless: an upstream refuses its TMR licenses to clients",
     expected: "tmr-only",
     async run(scene) {
