@@ -174,6 +174,12 @@ describe("tmr network", () => {
     assert.equal(itemOf(items, handle({ firmCode: 6_000_011 })), undefined);
   });
 
+  it("tells items of several containers apart that have one item reference", () => {
+    const both = [item({ container: "130-1" }), item({ container: "130-2" })];
+    assert.equal(itemOf(both, handle({ container: "130-2" })), both[1]);
+    assert.equal(itemOf(both, handle({ container: "130-3" })), undefined);
+  });
+
   it("takes handles as decimal numbers from 1 on", () => {
     assert.equal(parseCount("4294967297"), 4_294_967_297);
     for (const wrong of ["0", "-1", "1.5", "0x10", "", "9007199254740992"]) {

@@ -80,7 +80,10 @@ export function modeText(mode: number): string {
 
 /** The item whose seats a handle takes. */
 export function itemOf(items: readonly Item[], handle: HeldHandle): Item | undefined {
-  const same = items.filter(({ firmCode, itemRef }) => firmCode === handle.firmCode && itemRef === handle.itemRef);
+  const same = items.filter(
+    ({ firmCode, itemRef, container }) =>
+      firmCode === handle.firmCode && itemRef === handle.itemRef && container === handle.container,
+  );
   return same.find(({ productCode }) => productCode === handle.productCode) ?? same[0];
 }
 

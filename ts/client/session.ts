@@ -106,6 +106,8 @@ export interface HeldHandle {
   /** ms since 1970 */
   readonly sinceMs: number;
   readonly state: "held" | "queued" | "lingering" | "borrowed";
+  /** `mask-serial`, from a server of several containers */
+  readonly container?: string;
 }
 
 export interface SessionEvents {

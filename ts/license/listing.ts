@@ -72,7 +72,8 @@ export function listHandles(state: State, cursor: number, words: Uint32Array, at
   return fill(cursor, handles.slots, (slot) => {
     const shown = stateNames[handles.state(slot)];
     if (shown === undefined) return null;
-    const { key } = container.pool(handles.pool(slot));
+    const pool = container.pool(handles.pool(slot));
+    const { key } = pool;
     const ownCode = handles.modules.productCode(slot) ?? key.productCode;
     if ((firmCode !== 0 && key.firmCode !== firmCode) || (productCode !== 0 && ownCode !== productCode)) return null;
     const { host, user, station, program } = state.seats.party(slot);
@@ -89,6 +90,7 @@ export function listHandles(state: State, cursor: number, words: Uint32Array, at
       program,
       sinceMs: handles.sinceMs(slot),
       state: shown,
+      ...(container.standalone ? { container: containerName(container.numberOf(pool)) } : {}),
     };
   });
 }

@@ -113,4 +113,17 @@ export const votingRules: readonly Rule[] = [
       return `${item?.used} taken, ${item?.free} free, ${valid} handles valid`;
     },
   },
+  {
+    section: 5,
+    text: "the active TMR server is killed while units are taken one by one: each exactly once",
+    expected: "50 answers, 950 of 1000 left",
+    async run(scene) {
+      const handle = await scene.access(Product.spent);
+      const taking = Array.from({ length: 50 }, () => handle.consume(1));
+      await taking[0];
+      await scene.stage.restart();
+      const answers = await Promise.all(taking);
+      return `${answers.length} answers, ${(await handle.info()).units} of 1000 left`;
+    },
+  },
 ];
