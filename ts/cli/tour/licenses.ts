@@ -10,8 +10,6 @@ export const Product = {
   over: 4,
   published: 10,
   twoItems: 11,
-  listed: 50,
-  station: 51,
   lingering: 52,
   local: 53,
   spent: 54,
@@ -19,6 +17,8 @@ export const Product = {
   unequal: 13,
   lonely: 14,
   three: 15,
+  listed: 16,
+  station: 17,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -39,14 +39,14 @@ const wanted: readonly Wanted[] = [
   { id: "twoItems-1", options: "expiration = 2024-12-31T23:59:59Z" },
   { id: "twoItems-2" },
   { id: "kept" },
-  { id: "listed", quantity: 3 },
-  { id: "station", quantity: 2 },
   { id: "lingering", options: 'lingerTime = "2s"' },
   { id: "local", options: "localOnly = true" },
   { id: "spent", options: "unitCounter = 1000" },
   { id: "unequal", quantity: UNEQUAL_QUANTITY },
   { id: "lonely" },
   { id: "three" },
+  { id: "listed", quantity: 3 },
+  { id: "station", quantity: 2 },
 ];
 
 /** Their description. */

@@ -40,18 +40,6 @@ export const optionRules: readonly Rule[] = [
   },
   {
     section: 3,
-    text: "Activation Time in the future",
-    expected: "not-yet-valid",
-    run: (scene) => told(scene.access(Product.later)),
-  },
-  {
-    section: 3,
-    text: "Expiration Time in the past",
-    expected: "expired",
-    run: (scene) => told(scene.access(Product.over)),
-  },
-  {
-    section: 3,
     text: "Linger Time: given back, the seat stays taken for others, is given up at once to the same user, and ends",
     expected: "no-free-license, granted, then granted",
     async run(scene) {
@@ -67,5 +55,17 @@ export const optionRules: readonly Rule[] = [
       });
       return `${other}, ${same}, then ${later}`;
     },
+  },
+  {
+    section: 3,
+    text: "Activation Time in the future",
+    expected: "not-yet-valid",
+    run: (scene) => told(scene.access(Product.later)),
+  },
+  {
+    section: 3,
+    text: "Expiration Time in the past",
+    expected: "expired",
+    run: (scene) => told(scene.access(Product.over)),
   },
 ];
