@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readBatchHeader } from "../../ts/wire/batch.js";
 import { Kind } from "../../ts/wire/kinds.js";
 import { REQUEST_BYTES, writeRequest } from "../../ts/wire/request.js";
+import { readResult } from "../../ts/wire/result.js";
 import { engine } from "../support/native-engine.js";
 import { markProof, orderingOptions, Plant } from "../support/ordering-kit.js";
 
@@ -70,16 +71,16 @@ describe("an orderer with a quorum of one", () => {
     assert.equal(plant.orderer.counters().malformedVotes, 2);
   });
 
-  it("reports what the server itself proposed", () => {
+  it("reports what the server itself proposed, under the number that it gave", () => {
     const plant = alone();
     const record = Buffer.alloc(REQUEST_BYTES);
-    writeRequest(record, 0, { kind: Kind.expire, request: 0, session: Buffer.alloc(16) });
+    writeRequest(record, 0, { kind: Kind.readAccessList, request: 7, session: Buffer.alloc(16) });
     assert.ok(plant.orderer.propose(record, Buffer.alloc(0)));
     assert.equal(plant.order(), 1);
     plant.answer(1);
     assert.deepEqual(
-      plant.events().map((event) => event.type),
-      ["proposed"],
+      plant.events().map((event) => (event.type === "proposed" ? readResult(event.record, 0).request : event.type)),
+      [7],
     );
   });
 

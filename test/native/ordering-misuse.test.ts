@@ -26,6 +26,7 @@ const shared: Readonly<Record<string, readonly unknown[]>> = {
   refusePending: [14],
   refuseAll: [14, bytes],
   carriedDigest: [],
+  vote: [1, bytes],
   acknowledged: [1],
   clockMs: [3],
   batchAt: [0],
@@ -44,7 +45,6 @@ const ordererCalls = {
   addClient: [],
   clientMessage: [0, bytes],
   takeClientMessage: [0],
-  vote: [1, bytes],
   takeAppend: [1],
 };
 const gatewayCalls = {
