@@ -8,6 +8,7 @@ import { type CreatedSystem, createSystem } from "../../ts/central/found-system.
 import { issue } from "../../ts/central/issue.js";
 import { freePorts, type ProcessDescription, Processes } from "../../ts/cli/demo/processes.js";
 import { queryStatus } from "../../ts/client/query-status.js";
+import type { OrderingLimits } from "../../ts/engine/types.js";
 import type { ServerStatus } from "../../ts/wire/server-status.js";
 
 const programFile = fileURLToPath(new URL("../../ts/cli/main.js", import.meta.url));
@@ -32,6 +33,8 @@ quantity = ${quantity}
 export interface PlantOptions {
   /** false: the upstreams acknowledge what is not on their disk yet */
   readonly durable: boolean;
+  /** of the TMR servers, where not the default */
+  readonly limits?: Partial<OrderingLimits>;
   /** further arguments of node for one process, by its name */
   readonly nodeArguments?: (name: string) => readonly string[];
 }
@@ -79,6 +82,7 @@ export class BenchPlant {
       upstreams: [ports[4], ports[5], ports[6]],
       firms: [firm],
       logLevel: "warn",
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     if (!options.durable) {
       for (const file of system.upstreamFiles) appendFileSync(file, "\n[store]\ndurable = false\n");
