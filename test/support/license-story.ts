@@ -32,6 +32,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxEndedSessions: 2,
   maxLostHandles: 2,
   maxRemembered: 3,
+  maxEventBytes: 3_000,
 };
 
 export interface Step {

@@ -3,6 +3,7 @@ import { Kind, Status } from "../wire/kinds.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
 import { AccessList } from "./access-list.js";
 import type { Call } from "./call.js";
+import { answerEvents, switchTracking } from "./event-records.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { setNamedUser } from "./named-user.js";
 import { blobOf } from "./open-session.js";
@@ -23,6 +24,12 @@ export function administer(call: Call): void {
       return;
     case Kind.setNamedUser:
       setNamedUser(call);
+      return;
+    case Kind.tracking:
+      switchTracking(call);
+      return;
+    case Kind.events:
+      answerEvents(call);
       return;
     default:
       call.out.refuse(Status["bad-request"], `Records of kind ${call.kind} are not known here.`);

@@ -14,6 +14,7 @@ import { type ListPart, listContainers, listHandles, listItems } from "./listing
 import { openSession, repeatEnded } from "./open-session.js";
 import type { Item } from "./pool.js";
 import { settleFreed } from "./queue.js";
+import { trackAnswer } from "./tracked.js";
 import { consume } from "./units.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
@@ -55,6 +56,7 @@ function inSession(call: Call): void {
     out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
   } else {
     write(call);
+    if (state.events.on) trackAnswer(call);
     state.storeResult(session, out.words, out.at, out.text());
   }
 }

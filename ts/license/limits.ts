@@ -35,6 +35,8 @@ export interface LicenseLimits {
   readonly maxLostHandles: number;
   /** licenses that are gone and whose units, first use, named user or user data are remembered; the longest gone goes first */
   readonly maxRemembered: number;
+  /** events of license tracking that wait to be written down; the oldest go beyond it */
+  readonly maxEventBytes: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -45,4 +47,5 @@ export const LIMITS: LicenseLimits = {
   maxEndedSessions: 16_384,
   maxLostHandles: 4_096,
   maxRemembered: 65_536,
+  maxEventBytes: 16_777_216,
 };

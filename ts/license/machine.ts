@@ -141,6 +141,7 @@ export class LicenseMachine {
     call.request = u64At(call.words, at + RequestWord.request);
     call.session = -1;
     this.#out.open(index, call.words, at);
+    this.#state.events.record = index;
     if (call.kind === Kind.expire) this.#expire();
     else if (call.kind === Kind.statement) this.#applyStatement();
     else if (call.kind === Kind.checkpoint) this.#checkpointsAsked.push(index);

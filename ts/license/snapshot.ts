@@ -41,6 +41,7 @@ export function writeSnapshot(state: State, sha256: LicensePorts["sha256"]): Uin
   results.records.write(out);
   ended.write(out);
   out.block(state.accessList.bytes);
+  state.events.write(out);
   for (const upstream of [1, 2, 3] as const)
     out.block(state.container.statement(upstream)?.payload ?? new Uint8Array());
   out.raw(sha256(out.view()));
@@ -73,6 +74,7 @@ export function readSnapshot(snapshot: Uint8Array, state: State, sha256: License
   if (!(list instanceof AccessList)) throw malformed(`the access list: ${list[0]}`);
   state.accessList = list;
   restoreSeats(state);
+  state.events.restore(input);
   const read = container.standalone ? readOwnStatement : readStatement;
   const [first, second, third] = ([1, 2, 3] as const).map((upstream) => readOne(input, upstream, read, sha256));
   container.restore([first ?? null, second ?? null, third ?? null]);

@@ -8,6 +8,7 @@ import type { ProtocolRules } from "../wire/rules.js";
 import { AccessList, type LicenseName } from "./access-list.js";
 import type { Claims } from "./claims.js";
 import { EndedSessions } from "./ended.js";
+import { EventLog } from "./events.js";
 import {
   type AnyGenesis,
   type ContainerNumber,
@@ -25,6 +26,7 @@ import { ResultStore } from "./results.js";
 import { SeatBook, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
 import type { Statement } from "./statement.js";
+import { type EndCause, trackBegin, trackChangedLicenses, trackEnd } from "./tracked.js";
 import { type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
 import { WordWriter } from "./word-writer.js";
 import { RECORD_WORDS, ResultWord, SESSION_WORDS } from "./words.js";
@@ -50,6 +52,12 @@ const Change = {
   accessListSet: 17,
 } as const;
 
+const endCauses = new Map<number, EndCause>([
+  [HandleState.cancelled, "cancelled"],
+  [HandleState.overdue, "waited-too-long"],
+  [HandleState.denied, "denied"],
+]);
+
 const DIGEST_BYTES = 32;
 const noText = Buffer.alloc(0);
 
@@ -68,6 +76,7 @@ export class State {
   readonly container: VirtualContainer;
   readonly seats: SeatBook;
   accessList = AccessList.empty;
+  readonly events: EventLog;
   readonly sha256: LicensePorts["sha256"];
   readonly #journal = new WordWriter(4096);
 
@@ -88,6 +97,7 @@ export class State {
     this.ended = new EndedSessions(limits.maxEndedSessions, seed);
     this.seats = new SeatBook(this.handles, this.container);
     this.sha256 = ports.sha256;
+    this.events = new EventLog(this, this.#journal, limits.maxEventBytes);
   }
 
   /** What is claimed by what somebody is. */
@@ -155,14 +165,14 @@ export class State {
     this.#journal.u32(Change.sessionClosed);
     this.#journal.u32(session);
     this.#record(words, at, null);
-    this.#dropSession(session);
+    this.#dropSession(session, "closed");
     this.ended.add(words, at, null);
   }
 
   timeOutSession(session: number): void {
     this.#journal.u32(Change.sessionTimedOut);
     this.#journal.u32(session);
-    this.#dropSession(session);
+    this.#dropSession(session, "timed-out");
   }
 
   /** An opening that was refused for good: there is no session that could keep the result. */
@@ -176,6 +186,7 @@ export class State {
   grant(session: number, pool: Pool, seats: number, mode: number, rule = 0): number {
     const slot = this.seats.grant(session, pool, seats, mode, rule, this.calendarMs);
     this.#granted(Change.granted, slot, pool);
+    if (this.events.on) trackBegin(this, slot, "access");
     return slot;
   }
 
@@ -184,6 +195,7 @@ export class State {
     const slot = this.seats.enqueue(session, pool, wanted, this.calendarMs, deadline);
     this.#granted(Change.queued, slot, pool);
     this.#journal.u64(deadline);
+    if (this.events.on) trackBegin(this, slot, "queue");
     return slot;
   }
 
@@ -191,19 +203,22 @@ export class State {
   promote(slot: number, seats: number, rule: number): void {
     this.seats.promote(slot, seats, rule, this.calendarMs);
     this.#entry(Change.promoted, seats, this.handles.handle(slot));
+    if (this.events.on) trackBegin(this, slot, "access");
   }
 
   /** Gives a handle back: its seats, its place among those that wait, or what is left of one that was lost. */
   release(slot: number): void {
     this.#journal.u32(Change.released);
     this.#journal.u64(this.handles.handle(slot));
-    this.seats.release(slot, this.logMs, this.calendarMs);
+    this.#release(slot, "released");
   }
 
   /** Takes a handle away; its client is told `why` until it gives the handle back. */
   lose(slot: number, why: number): void {
     this.#entry(Change.lost, why, this.handles.handle(slot));
+    const end = this.events.on ? trackEnd(this, slot, endCauses.get(why) ?? "other") : null;
     this.seats.lose(slot, why, this.limits.maxLostHandles);
+    end?.();
   }
 
   /** Gives up seats that linger for a user who asks for seats. */
@@ -240,7 +255,9 @@ export class State {
   /** Frees seats that linger. */
   endLingering(slot: number): void {
     this.#entry(Change.lapsed, slot, this.handles.handle(slot));
+    const end = this.events.on ? trackEnd(this, slot, "lingered") : null;
     this.seats.drop(slot);
+    end?.();
   }
 
   /** Another access list: what is taken is counted by its rules; who waits and is not allowed any more does not wait. */
@@ -286,18 +303,26 @@ export class State {
   }
 
   acceptStatement(upstream: UpstreamNumber, statement: Statement): void {
+    const before = this.container.items;
     this.container.state(upstream, statement);
     if (!this.accessList.isEmpty) this.seats.countAgain();
     this.#entry(Change.stated, upstream, statement.version);
     this.#journal.raw(statement.digest);
+    if (this.events.on) trackChangedLicenses(this, before);
   }
 
-  #dropSession(session: number): void {
+  #dropSession(session: number, cause: EndCause): void {
     for (let slot = this.handles.firstOf(session); slot !== -1; slot = this.handles.firstOf(session)) {
-      this.seats.release(slot, this.logMs, this.calendarMs);
+      this.#release(slot, cause);
     }
     this.results.dropBelow(session, Number.POSITIVE_INFINITY);
     this.sessions.close(session);
+  }
+
+  #release(slot: number, cause: EndCause): void {
+    const end = this.events.on ? trackEnd(this, slot, cause) : null;
+    this.seats.release(slot, this.logMs, this.calendarMs);
+    end?.();
   }
 
   #granted(change: number, slot: number, { key }: Pool): void {

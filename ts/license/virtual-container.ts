@@ -117,6 +117,11 @@ export class VirtualContainer {
     return this.#byFirm.get(firmCode)?.get(productCode) ?? noItems;
   }
 
+  /** True when it shows a license of this firm. */
+  hasFirm(firmCode: number): boolean {
+    return this.#byFirm.has(firmCode);
+  }
+
   pool(id: number): Pool {
     const pool = this.#pools[id];
     if (pool === undefined) throw new RangeError(`no pool ${id}`);
