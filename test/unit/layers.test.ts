@@ -15,6 +15,7 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   license: ["wire", "errors"],
   store: ["wire", "errors"],
   config: ["wire", "errors"],
+  tracking: ["wire", "errors"],
   container: ["config", "license", "wire", "errors"],
   central: ["container", "config", "license", "wire", "errors"],
   transport: ["engine", "wire", "errors"],
