@@ -37,9 +37,10 @@ export class RunningPlant {
     this.processes = new Processes(programFile, plant.logDir);
   }
 
-  /** Starts all five and waits until three upstreams are in step and the twin is passive. */
-  static async start(): Promise<RunningPlant> {
+  /** Starts all five, after `prepare`, and waits until three upstreams are in step and the twin is passive. */
+  static async start(prepare: (plant: Plant) => void = () => undefined): Promise<RunningPlant> {
     const running = new RunningPlant(await buildPlant(mkdtempSync(join(tmpdir(), "tmr-test-"))));
+    prepare(running.plant);
     for (const process of running.all) running.processes.start(process);
     await running.whole();
     return running;

@@ -6,9 +6,11 @@ import { loadServerConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { type RunningServer, runServer } from "../tmr/server.js";
+import type { TrackedServer } from "../tracking/service.js";
 import { packageVersion } from "../version.js";
 import type { Stoppable } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
+import { startTracking } from "./start-tracking.js";
 
 /**
  * Starts the TMR server that `file` describes, with its control socket: that comes first and goes last, because it keeps
@@ -32,12 +34,30 @@ export async function startServer(file: string): Promise<Stoppable> {
     throw error;
   }
   control.attach(controlled(server, log));
+  const { name, listen, state, keys, system } = config;
+  const owner = { name, address: listen, system: system.virtualContainer, stateFolder: state, secret: keys.twinKey };
+  const tracking = startTracking(config.tracking, owner, tracked(server), log);
   log.info({ address: server.address, twin: config.twin, control: control.path }, "TMR server listens for clients");
   return {
     stop: async () => {
       control.attach(null);
+      await tracking?.stop();
       await server.stop();
       await control.close();
+    },
+  };
+}
+
+/** The server as license tracking sees it. */
+function tracked(server: RunningServer): TrackedServer {
+  return {
+    propose: (record) => server.propose(record),
+    get epoch() {
+      const { role, epoch } = server.status();
+      return role === "active" ? epoch : 0;
+    },
+    get carried() {
+      return server.status().carried;
     },
   };
 }

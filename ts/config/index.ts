@@ -25,4 +25,5 @@ export {
   type UpstreamEntry,
   type UpstreamId,
 } from "./system.js";
+export type { TrackingConfig } from "./tracking.js";
 export { loadUpstreamConfig, type UpstreamConfig } from "./upstream.js";

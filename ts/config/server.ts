@@ -10,6 +10,7 @@ import { loadServerKeys, type ServerKeys } from "./key-files.js";
 import { checkRelations, limits, type Relation, type SessionTimeouts, servingRelations, session } from "./serving.js";
 import { namedPath, readNamedSystem, type System, type Twin } from "./system.js";
 import { readToml } from "./toml-file.js";
+import { type TrackingConfig, tracking, trackingOf } from "./tracking.js";
 
 /** A loaded tmr.toml, frozen; paths are absolute. */
 export interface ServerConfig {
@@ -34,6 +35,8 @@ export interface ServerConfig {
   readonly session: SessionTimeouts;
   readonly limits: OrderingLimits;
   readonly log: { readonly level: LogLevel };
+  /** null: no such table */
+  readonly tracking: TrackingConfig | null;
   readonly keys: ServerKeys;
   readonly system: System;
 }
@@ -58,6 +61,7 @@ const schema = table({
   session,
   limits,
   log,
+  tracking,
 });
 
 /**
@@ -85,6 +89,7 @@ export function loadServerConfig(file: string): ServerConfig {
     listen: server.listen ?? entry.clients,
     twinListen: server.twinListen ?? entry.twin,
     ...tables,
+    tracking: trackingOf(parsed?.tracking, resolve(from, server.state)),
     keys: loadServerKeys(
       resolve(from, server.key),
       { publicKey: entry.key, where: `"key" of server "${entry.name}" in ${named}` },

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { connect, type Session } from "../../ts/index.js";
+import { FolderReader } from "../../ts/tracking/disk.js";
+import { openTrackingKey } from "../../ts/tracking/signatures.js";
+import { readTracking, type Verdict } from "../../ts/tracking/verify.js";
+import { ONE_SEAT, RunningPlant, until } from "../support/running-plant.js";
+
+const TAKEOVERS = 3;
+const ACCESSES_BETWEEN = 150;
+
+describe("license tracking by real servers", function () {
+  this.timeout(300_000);
+  let running: RunningPlant;
+  let session: Session;
+  let states: string[] = [];
+
+  before(async () => {
+    running = await RunningPlant.start(({ servers }) => {
+      for (const { config } of servers) {
+        appendFileSync(config, "\n[tracking]\nenabled = true\nmaxFileBytes = 65536\n");
+      }
+    });
+    states = running.plant.servers.map(({ config }) => join(dirname(config), "state"));
+    session = await connect({ system: running.systemFile, suspectMs: 300, requestTimeoutMs: 30_000, user: "anna" });
+  });
+  after(async () => {
+    console.log(running.logs());
+    await session?.close();
+    await running?.stop();
+  });
+
+  function read(events: Map<string, number> = new Map()): Verdict {
+    const folders = states.map((state) => join(state, "tracking")).filter((folder) => existsSync(folder));
+    const keys = states.map((state) => openTrackingKey(join(state, "tracking-key.json")).publicKey);
+    return readTracking(
+      folders.map((folder) => new FolderReader(folder)),
+      keys,
+      ({ firm, members }) => {
+        const event = String(members["event"]);
+        if (firm === ONE_SEAT.firmCode) events.set(event, (events.get(event) ?? 0) + 1);
+      },
+    );
+  }
+
+  it(`loses and doubles no event over ${TAKEOVERS} takeovers by kill -9`, async () => {
+    let done = 0;
+    const work = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        const handle = await session.access(ONE_SEAT);
+        await handle.release();
+        done += 1;
+      }
+    };
+    for (let i = 0; i < TAKEOVERS; i++) {
+      await work(ACCESSES_BETWEEN);
+      const { name } = await running.active();
+      const victim = running.plant.servers.find((server) => server.name === name);
+      assert.ok(victim !== undefined);
+      const killed = running.processes.kill(victim.name);
+      await work(ACCESSES_BETWEEN);
+      await killed;
+      running.processes.start(victim);
+      await running.whole();
+    }
+    await assert.rejects(session.access({ ...ONE_SEAT, quantity: 2 }), /no-free-license|seats are free/);
+    await until("all events in the files", async () => {
+      const events = new Map<string, number>();
+      read(events);
+      return events.get("refusal") === 1 ? true : null;
+    });
+    await session.close();
+    await running.processes.stopAll();
+    const events = new Map<string, number>();
+    const { findings, firms } = read(events);
+    assert.deepEqual(findings.faults, [], running.logs());
+    assert.deepEqual([events.get("access"), events.get("release"), events.get("refusal")], [done, done, 1]);
+    const firm = firms.find((one) => one.firm === ONE_SEAT.firmCode);
+    assert.deepEqual([firm?.lost, firm?.servers.length], [0, 2]);
+    for (const state of states) assert.equal(statSync(join(state, "tracking-key.json")).mode & 0o777, 0o600);
+  });
+});
