@@ -5,6 +5,7 @@ import { connect, type Session } from "../../ts/index.js";
 import { FolderReader } from "../../ts/tracking/disk.js";
 import { openTrackingKey } from "../../ts/tracking/signatures.js";
 import { readTracking, type Verdict } from "../../ts/tracking/verify.js";
+import { runTmr } from "../support/run-tmr.js";
 import { ONE_SEAT, RunningPlant, until } from "../support/running-plant.js";
 
 const TAKEOVERS = 3;
@@ -26,7 +27,6 @@ describe("license tracking by real servers", function () {
     session = await connect({ system: running.systemFile, suspectMs: 300, requestTimeoutMs: 30_000, user: "anna" });
   });
   after(async () => {
-    console.log(running.logs());
     await session?.close();
     await running?.stop();
   });
@@ -53,6 +53,11 @@ describe("license tracking by real servers", function () {
         done += 1;
       }
     };
+    await until("tracking to begin", async () => {
+      const events = new Map<string, number>();
+      read(events);
+      return events.has("license") ? true : null;
+    });
     for (let i = 0; i < TAKEOVERS; i++) {
       await work(ACCESSES_BETWEEN);
       const { name } = await running.active();
@@ -78,6 +83,21 @@ describe("license tracking by real servers", function () {
     assert.deepEqual([events.get("access"), events.get("release"), events.get("refusal")], [done, done, 1]);
     const firm = firms.find((one) => one.firm === ONE_SEAT.firmCode);
     assert.deepEqual([firm?.lost, firm?.servers.length], [0, 2]);
+    const keys = states.flatMap((state) => ["--key", openTrackingKey(join(state, "tracking-key.json")).publicKey]);
+    const folders = states.map((state) => join(state, "tracking"));
+    const verified = await runTmr("log", "verify", ...folders, ...keys);
+    assert.deepEqual([verified.code, verified.out.trimEnd().split("\n").at(-1)], [0, "whole"]);
+    const reported = await runTmr(
+      "report",
+      ...folders,
+      "--by",
+      "all",
+      "--product",
+      String(ONE_SEAT.productCode),
+      "--json",
+    );
+    const [row] = JSON.parse(reported.out) as { maximum: number; unused: number; accesses: number; refusals: number }[];
+    assert.deepEqual([row?.maximum, row?.unused, row?.accesses, row?.refusals], [1, 0, done, 1]);
     for (const state of states) assert.equal(statSync(join(state, "tracking-key.json")).mode & 0o777, 0o600);
   });
 });

@@ -42,10 +42,12 @@ const alone: ReadonlySet<string> = new Set([
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
   const { registerCentral } = await import("./central.js");
   const { registerDemo } = await import("./demo/index.js");
+  const { registerTracking } = await import("./tracking.js");
   const { registerTour } = await import("./tour/index.js");
   const programFile = fileURLToPath(new URL("./main.js", import.meta.url));
   registerCentral(program);
   registerDemo(program, programFile);
+  registerTracking(program, context);
   registerTour(program, context, programFile);
 }
 

@@ -94,6 +94,8 @@ export class SeriesReader {
   #lines: number;
   /** a fault was found: what counts lines says nothing new any more */
   #faulty = false;
+  /** the file before is missing, so nothing is known of what the next one follows */
+  #skipped = false;
   #since = 0;
   #key = "";
 
@@ -185,7 +187,8 @@ export class SeriesReader {
       return null;
     }
     const { members, chain, follows } = opened;
-    if (!follows) this.#broken(members, name, line);
+    if (!follows && !(line === 1 && this.#skipped)) this.#broken(members, name, line);
+    this.#skipped = false;
     if (members["event"] === "signature") this.#checkSignature(members, name, line);
     this.#chain = chain;
     const attested = this.#attested.get(this.#lines);
@@ -252,6 +255,7 @@ export class SeriesReader {
   }
 
   #missing(name: string): void {
+    this.#skipped = true;
     this.#fault(name, 0, "is missing");
   }
 

@@ -26,6 +26,8 @@ export interface TrackingLog {
 }
 
 const POLL_MS = 1_000;
+/** How often a server that does not lead looks whether it does. */
+const LOOK_MS = 200;
 const RETRY_MS = 5_000;
 /** After so many empty answers an idle system is left alone until something is ordered. */
 const IDLE_ANSWERS = 2;
@@ -40,15 +42,23 @@ export class TrackingService {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   readonly #pollMs: number;
+  readonly #retryMs: number;
   #fault = "";
   #writing = false;
 
   /** Without a writer tracking is turned off wherever this server leads. */
-  constructor(server: TrackedServer, writer: EventWriter | null, log: TrackingLog, pollMs = POLL_MS) {
+  constructor(
+    server: TrackedServer,
+    writer: EventWriter | null,
+    log: TrackingLog,
+    pollMs = POLL_MS,
+    retryMs = RETRY_MS,
+  ) {
     this.#server = server;
     this.#writer = writer;
     this.#log = log;
     this.#pollMs = pollMs;
+    this.#retryMs = retryMs;
     this.#running = this.#run();
   }
 
@@ -66,12 +76,12 @@ export class TrackingService {
       try {
         if (epoch !== 0) await this.#serve(epoch);
         else if (this.#writing) await this.#end("passive");
-        await this.#wait(this.#pollMs);
+        await this.#wait(Math.min(this.#pollMs, LOOK_MS));
       } catch (error) {
         // A change of leadership is nobody's fault: what it interrupted is asked again.
         const changed = error instanceof TmrError && error.code === "ERR_TMR_STATE";
         if (!changed) this.#failed(error);
-        await this.#wait(changed ? this.#pollMs : RETRY_MS);
+        await this.#wait(changed ? this.#pollMs : this.#retryMs);
       }
     }
   }
