@@ -10,7 +10,11 @@ import { askEvents, askSeries, trackingOn } from "./events-kit.js";
 import type { LicenseKit } from "./license-kit.js";
 
 /** What a disk throws when the power goes. */
-export class PowerCut extends Error {}
+export class PowerCut extends Error {
+  constructor() {
+    super("the power is gone");
+  }
+}
 
 export class MemoryDisk implements TrackingDisk, NamedReader {
   readonly files = new Map<string, Buffer>();

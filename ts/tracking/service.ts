@@ -43,7 +43,7 @@ export class TrackingService {
   readonly #running: Promise<void>;
   readonly #pollMs: number;
   readonly #retryMs: number;
-  #fault = "";
+  #fault: string | null = null;
   #writing = false;
 
   /** Without a writer tracking is turned off wherever this server leads. */
@@ -162,8 +162,8 @@ export class TrackingService {
   }
 
   #mended(): void {
-    if (this.#fault !== "") this.#log.info({}, "license tracking writes again");
-    this.#fault = "";
+    if (this.#fault !== null) this.#log.info({}, "license tracking writes again");
+    this.#fault = null;
   }
 
   async #wait(ms: number): Promise<void> {
