@@ -21,7 +21,7 @@ export interface ToldSeries {
   readonly heads: readonly { readonly writer: string; readonly lines: number; readonly chain: string }[];
 }
 
-export const trackingOn: Asked = { kind: Kind.tracking, ...system, quantity: 1 };
+export const trackingOn: Asked = { kind: Kind.tracking, ...system, quantity: 1, mode: 1 };
 export const trackingOff: Asked = { kind: Kind.tracking, ...system, quantity: 0 };
 export const askEvents: Asked = { kind: Kind.events, ...system };
 export const askSeries = (cursor = 0): Asked => ({ kind: Kind.events, ...system, mode: 1, cursor });

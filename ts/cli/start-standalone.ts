@@ -4,9 +4,11 @@ import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadStandaloneConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { type RunningStandalone, runStandalone } from "../standalone/server.js";
+import type { TrackedServer } from "../tracking/service.js";
 import { packageVersion } from "../version.js";
 import type { Stoppable } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
+import { startTracking } from "./start-tracking.js";
 
 /**
  * Starts the standalone license server that `file` describes, with its control socket: that comes first and goes last,
@@ -25,10 +27,14 @@ export async function startStandalone(file: string): Promise<Stoppable> {
     throw error;
   }
   control.attach(controlled(server));
+  const { name, listen, state, keys } = config;
+  const owner = { name, address: listen, system: name, stateFolder: state, secret: keys.noise };
+  const tracking = startTracking(config.tracking, owner, tracked(server), log);
   process.on("SIGHUP", () => reload(server, log));
   return {
     stop: async () => {
       control.attach(null);
+      await tracking?.stop();
       await server.stop();
       await control.close();
     },
@@ -37,6 +43,17 @@ export async function startStandalone(file: string): Promise<Stoppable> {
 
 function reload(server: RunningStandalone, log: Logger): void {
   server.reload().catch((error: unknown) => log.error({ err: error }, "the containers could not be read again"));
+}
+
+/** The server as license tracking sees it: it leads as long as it runs. */
+function tracked(server: RunningStandalone): TrackedServer {
+  return {
+    propose: (record) => server.propose(record),
+    epoch: 1,
+    get carried() {
+      return server.status().carried;
+    },
+  };
 }
 
 /** The server as its control socket sees it. What is about twins and upstreams is not for it. */

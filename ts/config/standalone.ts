@@ -13,6 +13,7 @@ import { loadUpstreamKeys, type UpstreamKeys } from "./key-files.js";
 import { checkRelations, type SessionTimeouts, servingRelations, session, standaloneLimits } from "./serving.js";
 import { type FirmEntry, firmTables, loadSystem, namedPath } from "./system.js";
 import { readToml } from "./toml-file.js";
+import { type TrackingConfig, tracking, trackingOf } from "./tracking.js";
 import { storing } from "./upstream.js";
 
 /** The description of a standalone license server, frozen. */
@@ -47,6 +48,8 @@ export interface StandaloneConfig {
   readonly session: SessionTimeouts;
   readonly limits: Omit<OrderingLimits, "maxBatchesInFlight" | "retainedBatches">;
   readonly log: { readonly level: LogLevel };
+  /** null: no such table */
+  readonly tracking: TrackingConfig | null;
   readonly keys: UpstreamKeys;
   readonly standalone: Standalone;
 }
@@ -76,6 +79,7 @@ const configSchema = table({
   session,
   limits: standaloneLimits,
   log,
+  tracking,
 });
 const defaults = { session: session.parse({}), limits: standaloneLimits.parse({}) };
 
@@ -125,6 +129,7 @@ export function loadStandaloneConfig(file: string): StandaloneConfig {
     containers: resolve(from, upstream.containers),
     listen: upstream.listen ?? described.address,
     ...tables,
+    tracking: trackingOf(tables.tracking, resolve(from, upstream.state)),
     keys: loadUpstreamKeys(
       resolve(from, upstream.key),
       { publicKey: described.key, where: `"key" in ${named}` },

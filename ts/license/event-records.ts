@@ -5,9 +5,12 @@ import { MAX_SERIES, MAX_WRITER_BYTES } from "./event-series.js";
 import type { ChainHead } from "./events.js";
 import { blobOf } from "./open-session.js";
 import { trackAllLicenses } from "./tracked.js";
-import { RequestWord, u64At } from "./words.js";
+import { RequestWord, ResultWord, u64At } from "./words.js";
 
-/** `quantity` 1: on, and a list of all licenses; 0: off. */
+/**
+ * `quantity` 1: on, 0: off; the answer's says how it was. All licenses are listed when it is turned on, and with mode 1 when
+ * it is on already: for a writer that begins.
+ */
 export function switchTracking(call: Call): void {
   const { state, out, words, at } = call;
   const wanted = words[at + RequestWord.quantity] as number;
@@ -15,8 +18,11 @@ export function switchTracking(call: Call): void {
     out.refuse(Status["bad-request"], `Tracking is switched on by 1 and off by 0, not by ${wanted}.`);
     return;
   }
+  const was = state.events.on;
+  out.u32(ResultWord.quantity, was ? 1 : 0);
   state.events.switch(wanted === 1);
-  if (wanted === 1) trackAllLicenses(state);
+  const mode = ((words[at + RequestWord.kind] as number) >>> 8) & 0xff;
+  if (wanted === 1 && (!was || mode === 1)) trackAllLicenses(state);
 }
 
 /**

@@ -4,6 +4,7 @@
 import { canonicalJson } from "../wire/canonical.js";
 import { AccessMode, Kind, Status, statusName } from "../wire/kinds.js";
 import type { Call } from "./call.js";
+import { containerName } from "./genesis.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { readParty } from "./party.js";
 import type { Item, Pool } from "./pool.js";
@@ -23,6 +24,8 @@ export type EndCause =
   | "other";
 
 type Names = Readonly<Record<string, string>>;
+/** of the one virtual container of a TMR system */
+const VIRTUAL_MASK = 131;
 const modeNames = new Map<number, string>([
   [AccessMode.userLimit, "user-limit"],
   [AccessMode.stationShare, "station-share"],
@@ -146,8 +149,10 @@ function trackLicense(state: State, pool: Pool, item: Item | null): void {
   });
 }
 
-function licenseOf(pool: Pool) {
-  return { product: pool.key.productCode, item: pool.key.tmrId };
+/** A standalone server shows several containers, each with item references of its own. */
+function licenseOf({ key }: Pool) {
+  const license = { product: key.productCode, item: key.tmrId };
+  return key.container.mask === VIRTUAL_MASK ? license : { ...license, container: containerName(key.container) };
 }
 
 /** Seats that linger are taken. */

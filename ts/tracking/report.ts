@@ -36,9 +36,9 @@ interface Counted {
 interface Product {
   readonly firm: number;
   readonly product: number;
-  /** per item reference */
-  readonly used: Map<number, number>;
-  readonly total: Map<number, number>;
+  /** per container and item reference */
+  readonly used: Map<string, number>;
+  readonly total: Map<string, number>;
   now: Counted | null;
 }
 
@@ -67,8 +67,10 @@ export class UsageReport {
     const of = this.#productOf(code, product);
     const counted = this.#countedAt(of, time.slice(0, this.#length));
     if (typeof item === "number" && typeof used === "number" && typeof total === "number") {
-      of.used.set(item, used);
-      of.total.set(item, total);
+      const { container } = members;
+      const license = `${typeof container === "string" ? container : ""} ${item}`;
+      of.used.set(license, used);
+      of.total.set(license, total);
       counted.maximum = Math.max(counted.maximum, sum(of.used));
       counted.total = Math.max(counted.total, sum(of.total));
     }

@@ -90,12 +90,14 @@ export class TrackingService {
   async #serve(epoch: number): Promise<void> {
     const goesOn = (): boolean => this.#server.epoch === epoch && !this.#stopping.signal.aborted;
     const writer = this.#writer;
-    await this.#propose({ kind: Kind.tracking, quantity: writer === null ? 0 : 1 });
+    const { result } = await this.#ask({ kind: Kind.tracking, quantity: writer === null ? 0 : 1 });
     if (writer === null) {
       while (goesOn()) await this.#wait(this.#pollMs);
       return;
     }
     await writer.ask("begin", await this.#series());
+    // Listed only for a writer that works: a list for each attempt of one that does not would push out what happened.
+    if (result.quantity === 1) await this.#ask({ kind: Kind.tracking, quantity: 1, mode: 1 });
     this.#writing = true;
     this.#mended();
     let written: Acknowledgement | null = null;
