@@ -26,8 +26,8 @@ export type ThreadAnswer =
   | { readonly id: number; readonly code: ErrorCode; readonly message: string };
 
 interface Waiting {
-  resolve(acknowledgement: Acknowledgement | null): void;
-  reject(error: TmrError): void;
+  readonly resolve: (acknowledgement: Acknowledgement | null) => void;
+  readonly reject: (error: TmrError) => void;
 }
 
 export class WriterClient {
