@@ -61,7 +61,8 @@ namespace tmr {
   X(session_unknown, "session-unknown", 19)        \
   X(bad_request, "bad-request", 20)                \
   X(stale_request, "stale-request", 21)            \
-  X(queued, "queued", 22)
+  X(queued, "queued", 22)                          \
+  X(not_borrowable, "not-borrowable", 23)
 // clang-format on
 
 /// What a record asks for. Numbers that are not named here arrive too: a record is bytes until it is looked at.

@@ -31,6 +31,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxStoredResults: 30,
   maxEndedSessions: 2,
   maxLostHandles: 2,
+  maxBorrowings: 2,
   maxRemembered: 3,
 };
 

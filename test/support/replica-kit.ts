@@ -49,6 +49,11 @@ class CountingState implements LicenseState {
     return digest === undefined ? null : Buffer.from(digest, "hex");
   }
 
+  /** What it counts is never borrowed. */
+  borrowDocument(): null {
+    return null;
+  }
+
   apply(batch: Buffer): { records: Buffer; blobs: Buffer } {
     const count = batch.readUInt32LE(BatchField.count);
     this.position = getU64(batch, BatchField.position);

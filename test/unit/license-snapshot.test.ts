@@ -113,7 +113,7 @@ describe("a license snapshot", () => {
     bytes.writeUInt32LE(2, 4);
     assert.throws(() => restore(sealed(bytes)), {
       code: "ERR_TMR_STORE",
-      message: "license snapshot: expected version 4, received 2",
+      message: "license snapshot: expected version 5, received 2",
     });
   });
 

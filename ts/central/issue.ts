@@ -14,6 +14,7 @@ import {
   trustOf,
   verifyContainer,
 } from "../container/container-file.js";
+import { signCertificates } from "../container/certificate.js";
 import { signFirmItem } from "../container/firm-item.js";
 import { type Terms, termsDigest } from "../container/terms.js";
 import { TmrError } from "../errors.js";
@@ -182,7 +183,8 @@ async function sealed(
   const { firmCode, name: firmName } = firm;
   const firmItem = { ...outer, firmCode, firmName, updateCounter: given.updateCounter, items };
   const signed = await signFirmItem(firmItem, firm.privateKey, firm.key);
-  const content = encodeContainerFile({ ...outer, firmItems: [signed] });
+  const certificates = await signCertificates(firmItem, firm.privateKey, firm.key);
+  const content = encodeContainerFile({ ...outer, firmItems: [signed], certificates });
   // What an upstream would refuse is never written.
   await verifyContainer(Buffer.from(content), `container for ${system.upstreams[id - 1]?.name}`, trustOf(system, id));
   return content;

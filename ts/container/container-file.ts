@@ -8,6 +8,7 @@ import type { Standalone } from "../config/standalone.js";
 import type { FirmEntry, System, UpstreamId } from "../config/system.js";
 import { TmrError } from "../errors.js";
 import { canonicalJson } from "../wire/canonical.js";
+import { type CarriedCertificate, checkCertificates } from "./certificate.js";
 import { type FirmItem, FirmItemFault, verifyFirmItem } from "./firm-item.js";
 import { compareTerms, type Terms } from "./terms.js";
 
@@ -27,6 +28,8 @@ export interface Container {
   readonly firmItems: readonly FirmItem[];
   /** the items of all firms, strictly ascending by join key */
   readonly items: readonly Terms[];
+  /** of each item that may be borrowed */
+  readonly certificates: readonly CarriedCertificate[];
 }
 
 /** Whose signatures count, and for which upstream the container must be. */
@@ -64,16 +67,23 @@ const outerSchema = table({
   firmItems: z.array(z.string({ error: "a compact JWS" }), { error: "an array of signed firm items" }).min(1, {
     error: "at least one signed firm item",
   }),
+  certificates: z.array(z.string({ error: "a compact JWS" }), { error: "an array of certificates" }).min(1).optional(),
 });
 
-/** The bytes of a container file. `firmItems` are compact JWS in ascending order of Firm Code. */
+/**
+ * The bytes of a container file. `firmItems` are compact JWS in ascending order of Firm Code, `certificates` those of
+ * their items that may be borrowed, in the same order; left out when there are none.
+ */
 export function encodeContainerFile(outer: {
   readonly container: string;
   readonly actId: number;
   readonly holder: string;
   readonly firmItems: readonly string[];
+  readonly certificates?: readonly string[] | undefined;
 }): string {
-  return `${canonicalJson({ format: CONTAINER_FORMAT, ...outer })}\n`;
+  const { certificates = [], ...rest } = outer;
+  const more = certificates.length === 0 ? {} : { certificates };
+  return `${canonicalJson({ format: CONTAINER_FORMAT, ...rest, ...more })}\n`;
 }
 
 /** Reads and verifies a container file. Throws ERR_TMR_CONTAINER with file and reason, ERR_TMR_FILE when unreadable. */
@@ -103,8 +113,9 @@ export async function verifyContainer(bytes: Uint8Array, file: string, trust: Co
       throw new FirmItemFault(`the container is for ${is}, this is ${reader}`);
     }
     const { container, actId, holder } = outer;
+    const certificates = await checkCertificates(outer.certificates ?? [], firmItems, trust.firms);
     // Firm items ascend by Firm Code and each ascends inside, so the whole ascends.
-    return { container, actId, holder, firmItems, items: firmItems.flatMap((item) => item.items) };
+    return { container, actId, holder, firmItems, items: firmItems.flatMap((item) => item.items), certificates };
   } catch (error) {
     if (error instanceof FirmItemFault) throw new TmrError("ERR_TMR_CONTAINER", `${file}: ${error.message}`);
     throw error;

@@ -16,7 +16,8 @@ import { compareTerms, itemName, type Terms, termsOf, termsSchema } from "./term
 
 /** `typ` of the JWS header. */
 export const FIRM_ITEM_TYPE = "tmr-firm-item+jws";
-const ALGORITHM = "Ed25519";
+/** The one algorithm of what a firm signs. */
+export const ALGORITHM = "Ed25519";
 
 /** The signed payload. */
 export interface FirmItem {

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { TmrError } from "../errors.js";
+import type { CarriedCertificate } from "./certificate.js";
 import {
   CONTAINER_SUFFIX,
   type Container,
@@ -22,6 +23,8 @@ export interface LoadedContainer {
   /** Firm Update Counter per Firm Code; empty with a fault */
   readonly updateCounters: Readonly<Record<number, number>>;
   readonly items: readonly Terms[];
+  /** of each item that may be borrowed */
+  readonly certificates: readonly CarriedCertificate[];
   /** why it is broken, in one text that names the file */
   readonly fault?: string;
 }
@@ -39,11 +42,11 @@ export async function loadContainers(dir: string, trust: ContainerTrust): Promis
       refuseRepeated(file, content, sound);
       sound.push({ file, content });
       const counters = content.firmItems.map((item) => [item.firmCode, item.updateCounter] as const);
-      const { container, actId, items } = content;
-      loaded.push({ file, container, actId, updateCounters: Object.fromEntries(counters), items });
+      const { container, actId, items, certificates } = content;
+      loaded.push({ file, container, actId, updateCounters: Object.fromEntries(counters), items, certificates });
     } catch (error) {
       if (!(error instanceof TmrError)) throw error;
-      loaded.push({ file, container: "unknown", actId: 0, updateCounters: {}, items: [], fault: error.message });
+      loaded.push({ file, container: "unknown", actId: 0, updateCounters: {}, items: [], certificates: [], fault: error.message });
     }
   }
   return loaded;

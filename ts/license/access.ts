@@ -22,6 +22,7 @@ import {
   seatsNeeded,
   statusOf,
 } from "./seats.js";
+import type { SeatsTaken } from "./seat-book.js";
 import type { State } from "./state.js";
 import { countOf, isReached, upstreamsOf } from "./virtual-container.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
@@ -73,31 +74,43 @@ function weight(status: StatusCode): number {
   return status === Status["not-found"] ? 1 : 2;
 }
 
-/** Executes an access of an open session; the answer is final. */
-export function access(call: Call): void {
-  const { out, words, at } = call;
+/** What becomes of the first item that satisfies everything: an access holds its seats, a borrowing takes them away. */
+export interface Taking {
+  /** what else an item has to satisfy */
+  judge(item: Item): StatusCode;
+  /** why it does not, behind the name of the license */
+  sentence(item: Item): string;
+  grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void;
+}
+
+const holding: Taking = { judge: () => Status.ok, sentence: () => "", grant };
+
+/** What a request asks for; its result names the license. */
+export function readWanted({ out, words, at }: Call): Wanted {
   const mode = ((words[at + RequestWord.kind] as number) >>> 8) & 0xff;
-  const quantity = words[at + RequestWord.quantity] as number;
   const firmCode = words[at + RequestWord.firmCode] as number;
   const productCode = words[at + RequestWord.productCode] as number;
   out.u32(ResultWord.firmCode, firmCode);
   out.u32(ResultWord.productCode, productCode);
-  const waitMs = u64At(words, at + RequestWord.durationMs);
-  const fault = faultInAccess(mode, quantity, waitMs);
-  if (fault !== null) {
-    out.refuse(Status["bad-request"], fault);
-    return;
-  }
-  const wanted: Wanted = {
+  return {
     firmCode,
     productCode,
     itemRef: words[at + RequestWord.itemRef] as number,
     featureMap: words[at + RequestWord.featureMap] as number,
-    seats: mode === AccessMode.noUserLimit ? 0 : quantity,
+    seats: mode === AccessMode.noUserLimit ? 0 : (words[at + RequestWord.quantity] as number),
     mode,
     releaseMs: u64At(words, at + RequestWord.releaseMs),
   };
-  grantFirst(call, wanted, waitMs);
+}
+
+/** Executes an access of an open session; the answer is final. */
+export function access(call: Call): void {
+  const { out, words, at } = call;
+  const wanted = readWanted(call);
+  const waitMs = u64At(words, at + RequestWord.durationMs);
+  const fault = faultInAccess(wanted.mode, words[at + RequestWord.quantity] as number, waitMs);
+  if (fault !== null) out.refuse(Status["bad-request"], fault);
+  else grantFirst(call, wanted, waitMs, holding);
 }
 
 function faultInAccess(mode: number, quantity: number, waitMs: number): string | null {
@@ -111,8 +124,8 @@ function faultInAccess(mode: number, quantity: number, waitMs: number): string |
   return waitMs > MAX_WAIT_MS ? `An access waits for at most ${MAX_WAIT_MS} ms; this one asked for ${waitMs}.` : null;
 }
 
-/** Grants the first item that satisfies everything, or waits for it, or tells the reason that weighs most. */
-function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
+/** Takes the first item that satisfies everything, or waits for it, or tells the reason that weighs most. */
+export function grantFirst(call: Call, wanted: Wanted, waitMs: number, taking: Taking): void {
   const { state, session, out } = call;
   const moment: Moment = { calendarMs: state.calendarMs, reached: call.reached };
   const asker = new Asker(state, session);
@@ -122,11 +135,12 @@ function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
   for (const item of candidates(state, asker, wanted)) {
     if (wanted.itemRef !== 0 && item.pool.key.tmrId !== wanted.itemRef) continue;
     let judged = judge(item, wanted, moment, asker);
+    if (judged === Status.ok) judged = taking.judge(item);
     let seats: SeatAnswer = SeatAnswer.fits;
     if (judged === Status.ok) {
       seats = judgeItemSeats(state, asker, item, wanted);
       if (seats === SeatAnswer.fits) {
-        grant(call, asker, item, wanted);
+        taking.grant(call, asker, item, wanted);
         return;
       }
       judged = statusOf(seats);
@@ -143,7 +157,7 @@ function grantFirst(call: Call, wanted: Wanted, waitMs: number): void {
   }
   if (reason !== null) out.license(reason.pool, reason, state.container);
   else if (refuseTmrOnly(call, wanted)) return;
-  out.refuse(status, sentenceOf(call, asker, status, reason, wanted, moment, answer));
+  out.refuse(status, sentenceOf(call, asker, status, reason, wanted, moment, answer, taking));
 }
 
 /** A station that shares a seat already comes back to that item, though an earlier one has free seats by now. */
@@ -183,14 +197,20 @@ function grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void {
   let { seats } = wanted;
   let rule = 0;
   if (!isPlain(state, item) || wanted.mode === AccessMode.stationShare) {
-    seats = seatsNeeded(state, asker, pool, wanted);
-    rule = countedNumber(decide(state, asker, pool));
-    if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, seats);
+    ({ seats, rule } = takeSeats(state, asker, pool, wanted));
   }
   const slot = state.grant(session, pool, seats, wanted.mode, rule);
   if (item.isModule) state.noteModule(slot, item.terms.productCode);
   if (item.isJudged) noteUse(state, item, asker);
   describeHandle(state, slot, out);
+}
+
+/** Seats that are to be taken where others linger or are counted by rules; those that linger for the asker are his. */
+export function takeSeats(state: State, asker: Asker, pool: Pool, wanted: Wanted): SeatsTaken {
+  const seats = seatsNeeded(state, asker, pool, wanted);
+  const rule = countedNumber(decide(state, asker, pool));
+  if (pool.released.size > 0) state.giveUpLingering(pool, asker.party, seats);
+  return { seats, rule };
 }
 
 function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: number): void {
@@ -260,6 +280,7 @@ function sentenceOf(
   wanted: Wanted,
   moment: Moment,
   answer: SeatAnswer,
+  taking: Taking,
 ): string {
   const container = state.container.name;
   const codes = `${wanted.firmCode}:${wanted.productCode}`;
@@ -280,6 +301,8 @@ function sentenceOf(
     case Status["named-user"]:
     case Status["units-used-up"]:
       return `${license} ${optionSentence(status, item, wanted.releaseMs, asker)}`;
+    case Status["not-borrowable"]:
+      return `${license}${taking.sentence(item)}`;
     case Status["not-yet-valid"]:
       return `${license} is valid from ${timeText(terms.activationMs)} on.`;
     case Status.expired:

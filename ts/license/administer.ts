@@ -39,15 +39,21 @@ function cancelHandle(call: Call): void {
     out.refuse(Status["handle-unknown"], `There is no handle ${handle} in container ${state.container.name}.`);
     return;
   }
-  if (handles.state(slot) === HandleState.borrowed) {
-    out.refuse(Status["bad-request"], `Handle ${handle} is borrowed: its seat is used where no server is asked.`);
+  const borrowing = state.borrowings.get(slot);
+  if (borrowing?.isRevocable === false) {
+    const until = new Date(borrowing.untilMs).toISOString();
+    out.refuse(
+      Status["not-borrowable"],
+      `Handle ${handle} is borrowed until ${until}, and its license does not allow to call it back.`,
+    );
     return;
   }
   const pool = state.container.pool(handles.pool(slot));
   const item = state.itemOf(slot);
   out.u64(ResultWord.handle, handle);
   out.mode(handles.mode(slot));
-  if (handles.state(slot) === HandleState.lingering) state.endLingering(slot);
+  if (borrowing !== undefined) state.endBorrowing(slot);
+  else if (handles.state(slot) === HandleState.lingering) state.endLingering(slot);
   else state.lose(slot, HandleState.cancelled);
   settleFreed(state, call.reached);
   out.license(pool, item, state.container);

@@ -121,6 +121,7 @@ export class Answer {
     const text = records.text(slot);
     this.#claim(text.length);
     this.#blobs.set(text, this.#blobAt);
+    if (text.length > MAX_SENTENCE_BYTES) this.#listBytes += text.length;
     this.#setBlob(text.length);
   }
 

@@ -4,12 +4,13 @@
  */
 import { Kind, Status } from "../wire/kinds.js";
 import { access, describeHandle } from "./access.js";
+import { borrow, returnBorrow } from "./borrow.js";
 import type { Call } from "./call.js";
 import { crypt } from "./crypt.js";
 import { readData, writeUserData } from "./data.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { itemInUse } from "./in-use.js";
-import { RESULT_WINDOW } from "./limits.js";
+import { MAX_SENTENCE_BYTES, RESULT_WINDOW } from "./limits.js";
 import { type ListPart, listContainers, listHandles, listItems } from "./listing.js";
 import { openSession, repeatEnded } from "./open-session.js";
 import type { Item } from "./pool.js";
@@ -42,7 +43,8 @@ function inSession(call: Call): void {
   if (!isNumberInTurn(call)) return;
   const stored = state.results.find(session, request);
   if (stored !== -1 && state.rules.answersKept) {
-    out.repeat(state.results.records, stored);
+    if (state.results.records.text(stored).length > MAX_SENTENCE_BYTES && !out.hasRoomForList) refuseForNow(call);
+    else out.repeat(state.results.records, stored);
     return;
   }
   if (request >= state.sessions.answeredBelow(session) + RESULT_WINDOW) {
@@ -129,6 +131,12 @@ function write(call: Call): void {
     case Kind.consume:
       onHandle(call, consume);
       return;
+    case Kind.borrow:
+      borrow(call);
+      return;
+    case Kind.returnBorrow:
+      returnBorrow(call);
+      return;
     case Kind.writeUserData:
       onHandle(call, writeUserData);
       return;
@@ -197,11 +205,15 @@ function findAsked(call: Call): number {
 /** Lists share what the answer to one batch may hold; beyond it the client asks again. */
 function answerList(call: Call, list: () => ListPart): void {
   if (!call.out.hasRoomForList) {
-    call.out.refuse(Status.busy, "Too many lists were asked for at once; ask again.");
+    refuseForNow(call);
     return;
   }
   const part = list();
   call.out.list(part.text, part.nextCursor);
+}
+
+function refuseForNow({ out }: Call): void {
+  out.refuse(Status.busy, "Too many long answers were asked for at once; ask again.");
 }
 
 function refuseBeyondWindow(call: Call): void {

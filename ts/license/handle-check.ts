@@ -53,7 +53,8 @@ function checkRow(handles: HandleTable, rows: Uint32Array, slot: number): void {
   const isSound =
     mode >= AccessMode.userLimit &&
     mode <= AccessMode.noUserLimit &&
-    (state === HandleState.borrowed || timed === (handles.deadline(slot) !== 0)) &&
+    timed === (handles.deadline(slot) !== 0) &&
+    (state !== HandleState.borrowed || (mode === AccessMode.userLimit && handles.seats(slot) > 0)) &&
     (takesSeats(state) || handles.state(slot) === HandleState.queued || handles.seats(slot) === 0) &&
     (isLost(state) || mode === AccessMode.userLimit || handles.seats(slot) <= 1);
   if (!isSound) throw malformed(`handle slot ${slot}`);

@@ -35,6 +35,8 @@ export interface LicenseLimits {
   readonly maxLostHandles: number;
   /** licenses that are gone and whose units, first use, named user or user data are remembered; the longest gone goes first */
   readonly maxRemembered: number;
+  /** licenses that are borrowed at a time */
+  readonly maxBorrowings: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -45,4 +47,5 @@ export const LIMITS: LicenseLimits = {
   maxEndedSessions: 16_384,
   maxLostHandles: 4_096,
   maxRemembered: 65_536,
+  maxBorrowings: 16_384,
 };

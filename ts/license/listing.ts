@@ -89,8 +89,15 @@ export function listHandles(state: State, cursor: number, words: Uint32Array, at
       program,
       sinceMs: handles.sinceMs(slot),
       state: shown,
+      ...untilOf(state, slot),
     };
   });
+}
+
+/** When what is borrowed ends. */
+function untilOf({ borrowings }: State, slot: number): { readonly untilMs?: number } {
+  const borrowing = borrowings.get(slot);
+  return borrowing === undefined ? {} : { untilMs: borrowing.untilMs };
 }
 
 /** Of handles that are only there to be told lost, nothing is shown. */

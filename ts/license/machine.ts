@@ -8,6 +8,7 @@ import { Kind, Status } from "../wire/kinds.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
 import { administer } from "./administer.js";
 import { Answer } from "./answer.js";
+import { borrowDocument } from "./borrow.js";
 import type { Call } from "./call.js";
 import { executeRequest } from "./execute.js";
 import { type AnyGenesis, type LicensePorts, signingKeysOf } from "./genesis.js";
@@ -105,6 +106,11 @@ export class LicenseMachine {
   /** SHA-256 of the payload of that statement. */
   statementDigest(upstream: UpstreamNumber): Uint8Array | null {
     return this.#state.container.statement(upstream)?.digest ?? null;
+  }
+
+  /** The document of what is borrowed under a handle, null when nothing is. */
+  borrowDocument(handle: number): Uint8Array | null {
+    return borrowDocument(this.#state, handle);
   }
 
   /** Applies the next batch of the log, which the caller has checked to be well-formed and next. */

@@ -21,6 +21,12 @@ export interface WaitWanted {
   readonly featureMap: number;
 }
 
+/** Seats as they are taken: how many, and the rule of the access list that counts them, 0 = none. */
+export interface SeatsTaken {
+  readonly seats: number;
+  readonly rule: number;
+}
+
 const noPools: readonly Pool[] = [];
 
 export class SeatBook {
@@ -47,6 +53,14 @@ export class SeatBook {
     if (pool.ruleSeats !== null) this.#count(pool, rule, seats);
     if (mode === AccessMode.stationShare) this.#join(slot, pool);
     else if (mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
+    return slot;
+  }
+
+  /** Seats that are used offline, by a handle of no session. */
+  borrow(session: number, pool: Pool, seats: number, rule: number, sinceMs: number): number {
+    const slot = this.grant(session, pool, seats, AccessMode.userLimit, rule, sinceMs);
+    this.#handles.detach(slot);
+    this.#handles.setState(slot, HandleState.borrowed);
     return slot;
   }
 

@@ -16,7 +16,7 @@ import { WordWriter } from "./word-writer.js";
 /** "TMRS" read as a little-endian u32 */
 const MAGIC = 0x53_52_4d_54;
 /** Any other version is refused. */
-const VERSION = 4;
+const VERSION = 5;
 const DIGEST_BYTES = 32;
 
 /** Names, free slots and statements, per session: a guess that makes asking for memory twice rare. */
@@ -38,6 +38,7 @@ export function writeSnapshot(state: State, sha256: LicensePorts["sha256"]): Uin
   state.container.writePools(out);
   sessions.write(out);
   handles.write(out);
+  state.borrowings.write(out);
   results.records.write(out);
   ended.write(out);
   out.block(state.accessList.bytes);
@@ -67,6 +68,7 @@ export function readSnapshot(snapshot: Uint8Array, state: State, sha256: License
   container.readPools(input);
   sessions.read(input, limits.maxSessions);
   handles.read(input, limits.maxHandles);
+  state.borrowings.read(input, handles, limits.maxBorrowings);
   state.results.read(input);
   state.ended.read(input);
   const list = AccessList.parse(input.block());

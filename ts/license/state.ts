@@ -6,6 +6,7 @@
 import { TmrError } from "../errors.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import { AccessList, type LicenseName } from "./access-list.js";
+import { type Borrowing, Borrowings, writeBorrowing } from "./borrowings.js";
 import type { Claims } from "./claims.js";
 import { EndedSessions } from "./ended.js";
 import {
@@ -22,7 +23,7 @@ import type { LicenseLimits } from "./limits.js";
 import type { Party } from "./party.js";
 import { type Item, licenseNameOf, type Pool } from "./pool.js";
 import { ResultStore } from "./results.js";
-import { SeatBook, type WaitWanted } from "./seat-book.js";
+import { SeatBook, type SeatsTaken, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
 import type { Statement } from "./statement.js";
 import { type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
@@ -48,6 +49,8 @@ const Change = {
   lapsed: 15,
   givenUp: 16,
   accessListSet: 17,
+  borrowed: 18,
+  borrowingEnded: 19,
 } as const;
 
 const DIGEST_BYTES = 32;
@@ -67,8 +70,10 @@ export class State {
   readonly ended: EndedSessions;
   readonly container: VirtualContainer;
   readonly seats: SeatBook;
+  readonly borrowings = new Borrowings();
   accessList = AccessList.empty;
   readonly sha256: LicensePorts["sha256"];
+  readonly verifyEd25519: LicensePorts["verifyEd25519"];
   readonly #journal = new WordWriter(4096);
 
   constructor(
@@ -88,6 +93,7 @@ export class State {
     this.ended = new EndedSessions(limits.maxEndedSessions, seed);
     this.seats = new SeatBook(this.handles, this.container);
     this.sha256 = ports.sha256;
+    this.verifyEd25519 = ports.verifyEd25519;
   }
 
   /** What is claimed by what somebody is. */
@@ -212,17 +218,57 @@ export class State {
     if (given > 0) this.#entry(Change.givenUp, pool.id, given);
   }
 
-  /** Log time of the next end of a session, of waiting or of lingering, 0 = none. */
+  /**
+   * Seats that are used offline: the handle is of no session any more. What else a granted access notes is the caller's.
+   * Returns the slot.
+   */
+  borrow(session: number, pool: Pool, taken: SeatsTaken, featureMap: number, borrowing: Borrowing): number {
+    const slot = this.seats.borrow(session, pool, taken.seats, taken.rule, this.calendarMs);
+    this.handles.setFeatureMap(slot, featureMap);
+    this.borrowings.add(slot, borrowing);
+    this.#entry(Change.borrowed, featureMap, this.handles.handle(slot));
+    this.#journal.three(pool.id, taken.seats, taken.rule);
+    this.#journal.block(this.handles.identity(slot));
+    writeBorrowing(borrowing, this.#journal);
+    return slot;
+  }
+
+  /** A borrowed license is back: its seats are free. */
+  endBorrowing(slot: number): void {
+    this.#entry(Change.borrowingEnded, slot, this.handles.handle(slot));
+    this.borrowings.delete(slot);
+    this.seats.drop(slot);
+  }
+
+  /**
+   * Log time of the next end of a session, of waiting or of lingering, 0 = none. Borrowings end by calendar time, which
+   * need not go as fast: what is said of them only brings the next look at them.
+   */
   nextDeadline(): number {
     const session = this.sessions.firstToTimeOut();
     const handle = this.handles.firstDue();
-    if (session === -1) return handle === -1 ? 0 : this.handles.deadline(handle);
-    const deadline = this.sessions.deadline(session);
-    return handle === -1 ? deadline : Math.min(deadline, this.handles.deadline(handle));
+    const borrowed = this.borrowings.firstToEnd();
+    const next = Math.min(
+      session === -1 ? Number.POSITIVE_INFINITY : this.sessions.deadline(session),
+      handle === -1 ? Number.POSITIVE_INFINITY : this.handles.deadline(handle),
+      borrowed === -1 ? Number.POSITIVE_INFINITY : this.logMs + Math.max(0, this.#leftOf(borrowed)) + 1,
+    );
+    return next === Number.POSITIVE_INFINITY ? 0 : next;
   }
 
-  /** Ends the lingering and the waiting whose time is over. */
+  #leftOf(borrowed: number): number {
+    return (this.borrowings.get(borrowed)?.untilMs ?? 0) - this.calendarMs;
+  }
+
+  /** Ends the lingering, the waiting and the borrowings whose time is over. */
   lapse(): void {
+    for (
+      let slot = this.borrowings.firstToEnd();
+      slot !== -1 && this.#leftOf(slot) < 0;
+      slot = this.borrowings.firstToEnd()
+    ) {
+      this.endBorrowing(slot);
+    }
     const { handles } = this;
     for (
       let slot = handles.firstDue();

@@ -7,17 +7,17 @@ import type { Ordering } from "../engine/types.js";
 import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
 import { Proposals } from "../server/proposals.js";
-import { getU64 } from "../wire/bytes.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessageOf } from "../wire/link.js";
-import { RequestField } from "../wire/request.js";
 import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
+import { Attestations } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
+import { LocalRequests } from "./local-requests.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
@@ -35,6 +35,8 @@ export interface TmrCoreOptions {
   /** where clients find the other twin; told to them when this one is not active */
   readonly peerAddress: string;
   verifyMac(batch: Uint8Array): boolean;
+  /** True for a signature of a borrowed license by this upstream; left out: none is given here. */
+  readonly isAttestation?: (upstream: UpstreamId, document: Uint8Array, signature: Uint8Array) => boolean;
   readonly stamps: Pick<SyncStamps, "make" | "fits">;
   /** All of them, but in a simulation that shows what happens without one. */
   readonly rules?: ProtocolRules;
@@ -55,6 +57,8 @@ export class TmrCore {
   readonly #twin: TwinMachine;
   readonly #clock: VotedClock;
   readonly #proposals: Proposals;
+  readonly #attestations: Attestations;
+  readonly #local: LocalRequests;
   #role: TwinRole = "passive";
   #quorumLostAtMs: number | null = null;
   #peer: { connected: boolean; role: TwinRole | null; heardAtMs: number } = {
@@ -80,6 +84,17 @@ export class TmrCore {
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
     this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
+    this.#attestations = new Attestations({
+      connected: () => upstreamIds.filter((id) => this.leader.peers[id].connected),
+      send: (upstream, message) => this.#ports.send(upstream, message),
+      isGenuine: options.isAttestation ?? (() => false),
+    });
+    this.#local = new LocalRequests({
+      ordering: options.ordering,
+      attestations: this.#attestations,
+      statusDocument: () => this.#ports.statusDocument(),
+      notActive: () => (this.#role === "active" ? null : this.#peerAddress),
+    });
     this.leader = new Leader({
       twin: options.twin,
       ordering: options.ordering,
@@ -126,6 +141,7 @@ export class TmrCore {
       this.#proposals.statement(upstream, Buffer.from(message.statement));
       return;
     }
+    if (message.type === "attested") return this.#attestations.attested(upstream, message);
     this.#lead({ type: "message", upstream, message }, nowMs);
   }
 
@@ -210,7 +226,8 @@ export class TmrCore {
     if (this.#role === "stopping") return;
     this.#takeEvents(nowMs);
     this.#settleDoubt(nowMs);
-    this.#takeLocalRequests();
+    this.#local.take(nowMs);
+    this.#attestations.tick(nowMs);
     this.#clock.advance(nowMs, this.leader.hasQuorum);
     if (!this.leader.hasQuorum) return this.#refuseWithoutQuorum(nowMs);
     this.#quorumLostAtMs = null;
@@ -380,21 +397,5 @@ export class TmrCore {
     if (this.#role === role) return;
     this.#role = role;
     this.#ports.beat();
-  }
-
-  #takeLocalRequests(): void {
-    for (;;) {
-      const local = this.#ordering.takeLocalRequest();
-      if (local === null) return;
-      const kind = local.record.readUInt8(RequestField.kind);
-      const known = kind === Kind.status;
-      const blob = known ? this.#ports.statusDocument() : new Uint8Array(0);
-      const record = Buffer.alloc(RESULT_BYTES);
-      const session = local.record.subarray(RequestField.session, RequestField.session + 16);
-      const request = getU64(local.record, RequestField.request);
-      const status = known ? Status.ok : Status["bad-request"];
-      writeResult(record, 0, { kind, status, request, session }, 0, blob.length);
-      this.#ordering.answer(local.client, record, blob);
-    }
   }
 }

@@ -2,12 +2,15 @@
  * A TMR server process: sockets, clocks and files around {@link TmrCore}. Sockets give their bytes to the engine; at
  * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
  */
+import { verify } from "node:crypto";
 import type { Logger } from "pino";
 import type { ServerConfig } from "../config/index.js";
+import { ed25519PublicKeyObject } from "../config/key-files.js";
 import type { Engine, Gateway } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener } from "../server/client-listener.js";
+import { attestMessage } from "../wire/borrow.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
@@ -203,6 +206,10 @@ class TmrServer implements RunningServer {
       fullBatch: this.#config.limits.maxRequestsPerBatch,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
+      isAttestation: (upstream, document, signature) => {
+        const key = this.#config.system.upstreams[upstream - 1]?.signingKey;
+        return key !== undefined && verify(null, attestMessage(document), ed25519PublicKeyObject(key), signature);
+      },
       stamps: new SyncStamps(keys.twinKey),
       ports: {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),

@@ -42,6 +42,11 @@ export class HeldContainers {
     this.#changed = changed;
   }
 
+  /** The containers that serve. */
+  sound(): readonly LoadedContainer[] {
+    return this.#loaded.filter(({ fault }) => fault === undefined);
+  }
+
   all(): readonly LoadedContainer[] {
     return this.#loaded;
   }

@@ -3,8 +3,8 @@
  * rule 9): makes a new one when it is not, with a version above every earlier one, and offers it until it is there.
  */
 import type { ReplicaStore } from "../store/store.js";
-import { asBuffer } from "../wire/bytes.js";
 import type { LicenseState } from "./license-state.js";
+import { sameBytes } from "./same-bytes.js";
 import type { UpstreamNumber } from "./types.js";
 
 /** A signed statement: 64 bytes of signature and the payload, and the SHA-256 of the payload. */
@@ -18,10 +18,6 @@ export type StatementMaker = (version: number) => SignedStatement | null;
 
 /** The statement is offered to the leader at most this often. */
 export const OFFER_EVERY_MS = 1000;
-
-function same(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a !== null && b !== null && asBuffer(a).equals(b);
-}
 
 export class Holding {
   readonly #upstream: UpstreamNumber;
@@ -72,13 +68,13 @@ export class Holding {
 
   #wanted(state: LicenseState, stated: number): SignedStatement | null {
     const current = this.#make(stated);
-    if (current === null || same(current.payloadDigest, state.statementDigest(this.#upstream))) return null;
+    if (current === null || sameBytes(current.payloadDigest, state.statementDigest(this.#upstream))) return null;
     const { statementVersion, statementDigest } = this.#store.meta();
     if (this.#offer !== null && this.#offer.version > stated) return this.#offer.statement;
     if (statementVersion > stated) {
       // Made in an earlier life and not carried yet: the same one again, unless the containers changed since.
       const earlier = this.#make(statementVersion);
-      if (earlier !== null && same(earlier.payloadDigest, statementDigest)) {
+      if (earlier !== null && sameBytes(earlier.payloadDigest, statementDigest)) {
         this.#offer = { version: statementVersion, statement: earlier };
         return earlier;
       }

@@ -14,6 +14,8 @@ export interface LicenseState {
   statementVersion(upstream: UpstreamNumber): number;
   /** SHA-256 of its payload. */
   statementDigest(upstream: UpstreamNumber): Uint8Array | null;
+  /** The document of what is borrowed under a handle, null when nothing is. */
+  borrowDocument(handle: number): Uint8Array | null;
   snapshot(): Uint8Array;
   /** The snapshot that the last batch asked for by a checkpoint record, else null. */
   readonly checkpoint: Uint8Array | null;

@@ -77,8 +77,8 @@ function recovered(options: OpenReplicaOptions, file: string): { replica: Replic
     durable: options.durable,
   });
   try {
-    const { states, sha256, statement, owner } = options;
-    return { replica: new Replica({ upstream: owner.upstream, store, states, sha256, statement }), store };
+    const { states, sha256, statement, attest, owner } = options;
+    return { replica: new Replica({ upstream: owner.upstream, store, states, sha256, statement, attest }), store };
   } catch (error) {
     store.close();
     throw error;

@@ -12,36 +12,37 @@ import { decodeLink, encodeLink, epochOf, type LinkMessage, type LinkMessageOf }
 import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
 import { allRules, type ProtocolRules } from "../wire/rules.js";
 import { AppendRun } from "./append-run.js";
+import { type Attester, attested } from "./attest.js";
 import { Holding, type StatementMaker } from "./holding.js";
 import { LeaderContact } from "./leader-contact.js";
 import type { LicenseState } from "./license-state.js";
 import { noCounts, type ReplicaCounters } from "./replica-counters.js";
+import { pong } from "./pong.js";
 import { type PlacedBatch, ReplicaLog, type ReplicaLogOptions } from "./replica-log.js";
+import { sameBytes } from "./same-bytes.js";
 import { SnapshotIntake } from "./snapshot-intake.js";
 import type { UpstreamNumber } from "./types.js";
 
 /** Part of a snapshot or burst of batches in one reply: leaves room for the header around it. */
 const MAX_PART_BYTES = MAX_LINK_MESSAGE_BYTES / 2;
-const NEVER = 0xffff_ffff;
 const INCARNATION_BYTES = 16;
 
 export interface ReplicaOptions extends ReplicaLogOptions {
   readonly statement: StatementMaker;
+  /** left out: it signs no borrowed license */
+  readonly attest?: Attester | undefined;
   /** All of them, but in a simulation that shows what happens without one. */
   readonly rules?: ProtocolRules;
 }
 
 type Reply = LinkMessage | Buffer | null;
 
-function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a !== null && b !== null && asBuffer(a).equals(b);
-}
-
 export class Replica {
   readonly #upstream: UpstreamNumber;
   readonly #store: ReplicaStore;
   readonly #log: ReplicaLog;
   readonly #holding: Holding;
+  readonly #attest: Attester | undefined;
   readonly #rules: ProtocolRules;
   readonly #intake: SnapshotIntake;
   readonly #leader = new LeaderContact();
@@ -54,6 +55,7 @@ export class Replica {
     this.#rules = options.rules ?? allRules;
     this.#log = new ReplicaLog(options);
     this.#intake = new SnapshotIntake(options.sha256);
+    this.#attest = options.attest;
     this.#holding = new Holding(options.upstream, options.store, options.statement);
   }
 
@@ -161,9 +163,11 @@ export class Replica {
       case "sync":
         return this.#bound(message.epoch, () => this.#sync(message));
       case "ping":
-        return this.#pong(nowMs, clockMs);
+        return pong(this.#store.meta(), this.#log, this.#leader, nowMs, clockMs);
       case "reset":
         return this.#bound(message.epoch, () => this.#reset(message));
+      case "attest":
+        return attested(message, this.#log.state, this.#attest);
       case "promise":
       case "refused":
       case "blank":
@@ -175,6 +179,7 @@ export class Replica {
       case "behind":
       case "pong":
       case "holding":
+      case "attested":
       case "heartbeat":
         return this.#unexpected();
       default:
@@ -199,7 +204,7 @@ export class Replica {
   #found({ epoch, ask, members }: LinkMessageOf<"found">, clockMs: number): Reply {
     const meta = this.#store.meta();
     if (epoch < meta.promised) return this.#refused(epoch);
-    if (!meta.blank) return equal(members, meta.members) ? this.#prepare({ epoch, ask }, clockMs) : this.#unexpected();
+    if (!meta.blank) return sameBytes(members, meta.members) ? this.#prepare({ epoch, ask }, clockMs) : this.#unexpected();
     if (epoch === meta.promised || this.#log.position !== 0 || !this.#isMember(members)) return this.#blank(epoch);
     this.#store.writeMeta({ blank: false, members: Uint8Array.from(members), promised: epoch, logEpoch: 0 });
     return this.#promise(epoch, ask, clockMs);
@@ -264,7 +269,7 @@ export class Replica {
    * before it has sent the rest.
    */
   #extend({ epoch, after, afterDigest, batches }: LinkMessageOf<"extend">): Reply {
-    if (!equal(this.#log.digestAt(after), afterDigest)) return this.#behind(epoch);
+    if (!sameBytes(this.#log.digestAt(after), afterDigest)) return this.#behind(epoch);
     const placed: PlacedBatch[] = [];
     let end = { position: after, digest: afterDigest };
     for (const batch of batches) {
@@ -273,7 +278,7 @@ export class Replica {
       placed.push(next);
       end = next;
     }
-    const fresh = placed.filter(({ position, digest }) => !equal(this.#log.digestAt(position), digest));
+    const fresh = placed.filter(({ position, digest }) => !sameBytes(this.#log.digestAt(position), digest));
     const first = fresh[0];
     if (first !== undefined && first.position <= this.#log.position) {
       // Under the own epoch's leader a position has one content: another is a fault, not a reason to cut.
@@ -288,7 +293,7 @@ export class Replica {
   #install(message: LinkMessageOf<"install">): Reply {
     const { epoch, position, digest } = message;
     const done: Reply = { type: "extended", epoch, position, digest, offset: 0 };
-    if (equal(this.#log.digestAt(position), digest)) return done;
+    if (sameBytes(this.#log.digestAt(position), digest)) return done;
     // Within an epoch a log only grows. A snapshot of the own was carried, so the chosen log has it. Either way an
     // older snapshot would take carried batches away.
     const { logEpoch, blank } = this.#store.meta();
@@ -317,7 +322,7 @@ export class Replica {
   #sync({ epoch, members, stamp, position, digest }: LinkMessageOf<"sync">): Reply {
     const { logEpoch, incarnation } = this.#store.meta();
     if (!this.#isMember(members)) return this.#blank(epoch);
-    if (!equal(this.#log.digestAt(position), digest)) return this.#behind(epoch);
+    if (!sameBytes(this.#log.digestAt(position), digest)) return this.#behind(epoch);
     // A Sync that comes again after appends of its epoch must not cut them.
     if (logEpoch !== epoch) {
       if (!this.#log.canCut(position)) return this.#behind(epoch);
@@ -337,7 +342,7 @@ export class Replica {
   /** Rule 11: what this store answered differs from what two others agreed on. It is treated like a lost disk. */
   #reset({ epoch, incarnation }: LinkMessageOf<"reset">): Reply {
     const meta = this.#store.meta();
-    if (meta.blank || !equal(incarnation, meta.incarnation)) return this.#blankOrNothing(epoch);
+    if (meta.blank || !sameBytes(incarnation, meta.incarnation)) return this.#blankOrNothing(epoch);
     throw new StoreDamageError("two upstreams agreed on another answer than this store gave: it is set aside");
   }
 
@@ -358,7 +363,7 @@ export class Replica {
     if (blank) return this.#blank(epoch);
     if (epoch < promised && this.#rules.promiseFences) return this.#refused(epoch);
     if (epoch > promised || position === 0) return this.#unexpected();
-    if (!this.#mayAppend(batch) || !equal(this.#log.digestAt(position), this.#log.chainDigest(batch))) {
+    if (!this.#mayAppend(batch) || !sameBytes(this.#log.digestAt(position), this.#log.chainDigest(batch))) {
       return this.#behind(epoch);
     }
     this.#counters.repeated++;
@@ -367,24 +372,9 @@ export class Replica {
 
   // ---- small replies -----------------------------------------------------------------------------------------------
 
-  #pong(nowMs: number, clockMs: number): Reply {
-    const { promised, logEpoch, blank } = this.#store.meta();
-    return {
-      type: "pong",
-      promised,
-      logEpoch,
-      position: this.#log.position,
-      digest: this.#log.digest,
-      clockMs,
-      silentMs: Math.min(this.#leader.silentMs(nowMs) ?? NEVER, NEVER),
-      leaderConnected: this.#leader.isConnected(promised) ? 1 : 0,
-      blank: blank ? 1 : 0,
-    };
-  }
-
   #isMember(members: Uint8Array): boolean {
     const at = (this.#upstream - 1) * INCARNATION_BYTES;
-    return equal(members.subarray(at, at + INCARNATION_BYTES), this.#store.meta().incarnation);
+    return sameBytes(members.subarray(at, at + INCARNATION_BYTES), this.#store.meta().incarnation);
   }
 
   #blankOrNothing(epoch: number): Reply {

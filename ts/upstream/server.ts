@@ -2,6 +2,7 @@
  * An upstream license server process: one listener, links of the two TMR servers into the {@link Replica}, direct
  * answers for everybody else. The only file of this folder that reads a clock.
  */
+import { sign } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import { genesisOf, type UpstreamConfig } from "../config/index.js";
@@ -16,6 +17,7 @@ import { HalfOpen } from "../transport/half-open.js";
 import { type Established, respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
+import { attesterOf } from "./attest.js";
 import { DirectAnswers } from "./direct-answers.js";
 import { HeldContainers } from "./held-containers.js";
 import { Inbox } from "./inbox.js";
@@ -100,7 +102,8 @@ class UpstreamServer implements RunningUpstream {
     this.#config = config;
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
-    this.#signer = new StatementSigner(config.id, ed25519PrivateKey(config.keys.signing));
+    const key = ed25519PrivateKey(config.keys.signing);
+    this.#signer = new StatementSigner(config.id, key);
     this.#containers = new HeldContainers(
       { folder: config.containers, trust: trustOf(config.system, config.id) },
       this.#signer,
@@ -116,6 +119,10 @@ class UpstreamServer implements RunningUpstream {
       states: licenseStates(genesis, ports),
       sha256: ports.sha256,
       statement: (version) => this.#signer.make(version),
+      attest: attesterOf(
+        () => this.#containers.sound(),
+        (message) => sign(null, message, key),
+      ),
       log: this.#log,
       now: () => new Date(),
     };

@@ -68,6 +68,8 @@ export const Status = {
   "stale-request": 21,
   /** the access waits: its handle is there and takes no seat yet */
   queued: 22,
+  /** the license may not be taken offline, or not for so long */
+  "not-borrowable": 23,
 } as const;
 export type StatusName = keyof typeof Status;
 export type StatusCode = (typeof Status)[StatusName];

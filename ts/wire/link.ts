@@ -95,6 +95,10 @@ const layouts = {
   reset: { epoch: "u64", incarnation: "bytes16" },
   /** A signed holding statement that is not in the log yet (rule 9). */
   holding: { statement: "bytes" },
+  /** A TMR server wants a borrowed license signed; `ask` comes back with the answer. */
+  attest: { ask: "u32", handle: "u64" },
+  /** No document: nothing is borrowed under this handle. No certificate: the own containers do not hold the license. */
+  attested: { ask: "u32", document: "bytes", signature: "bytes", certificate: "bytes" },
   /** Twin to twin. `carried` positions are the passive twin's marks (rule 17). */
   heartbeat: {
     twin: "u8",

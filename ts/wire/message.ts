@@ -51,6 +51,8 @@ export const MessageType = {
   pong: 35,
   holding: 36,
   reset: 37,
+  attest: 38,
+  attested: 39,
   heartbeat: 48,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
