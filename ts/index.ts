@@ -1,4 +1,6 @@
 /** What a program may import from `tmr-server`: the client library. */
+export { type BorrowedLicense, type VerifyBorrowOptions, verifyBorrow } from "./borrow/verify.js";
+export type { BorrowOptions } from "./client/borrow.js";
 export { type ConnectOptions, connect, type SystemOptions } from "./client/connect.js";
 export type { CryptOptions, DataName, DataOptions } from "./client/data-options.js";
 export { RefusedError } from "./client/errors.js";

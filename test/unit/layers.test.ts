@@ -35,8 +35,9 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   ],
   admin: ["wire", "errors"],
   tmr: ["failover", "server", "license", "transport", "engine", "config", "wire", "errors"],
-  client: ["transport", "engine", "config", "wire", "errors", "version"],
-  index: ["client", "engine", "wire", "errors"],
+  borrow: ["container", "config", "wire", "errors"],
+  client: ["borrow", "transport", "engine", "config", "wire", "errors", "version"],
+  index: ["borrow", "client", "engine", "wire", "errors"],
   cli: "everything",
 };
 

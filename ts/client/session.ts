@@ -1,9 +1,11 @@
 /** What a program holds first: a session with the TMR system, by which it checks licenses out. */
 import { EventEmitter } from "node:events";
+import type { BorrowedLicense } from "../borrow/verify.js";
 import { TmrError } from "../errors.js";
 import { AccessMode, Kind } from "../wire/kinds.js";
 import type { ServerStatus } from "../wire/server-status.js";
 import { checkAccess } from "./arguments.js";
+import { type BorrowOptions, borrowInto, returnFrom } from "./borrow.js";
 import type { ClientDriver } from "./driver.js";
 import { Handle, type WaitOptions, waiting } from "./handle.js";
 import { afterQueue } from "./queue-wait.js";
@@ -106,6 +108,8 @@ export interface HeldHandle {
   /** ms since 1970 */
   readonly sinceMs: number;
   readonly state: "held" | "queued" | "lingering" | "borrowed";
+  /** ms since 1970: the end of a borrowing */
+  readonly untilMs?: number;
 }
 
 export interface SessionEvents {
@@ -156,6 +160,19 @@ export class Session {
     const handle = new Handle(this.#driver, result, this.#timeoutMs, (id) => this.#handles.delete(id));
     this.#handles.set(handle.id, handle);
     return handle;
+  }
+
+  /**
+   * Takes a license offline for a bounded time, into a file that `verifyBorrow` verifies without a server. Interrupted, it
+   * is finished by calling it again with the same file.
+   */
+  borrow(options: BorrowOptions): Promise<BorrowedLicense> {
+    return borrowInto((fields) => this.#call(fields, options), options);
+  }
+
+  /** Gives a borrowed license back before its time and removes its files; any session may. */
+  returnBorrow(file: string, options: WaitOptions & { readonly key?: Uint8Array } = {}): Promise<void> {
+    return returnFrom((fields) => this.#call(fields, options), file, options.key);
   }
 
   /** All licenses of the virtual container. */

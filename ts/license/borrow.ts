@@ -29,17 +29,31 @@ const nothing = Buffer.alloc(0);
 
 /** Executes a borrowing of an open session. */
 export function borrow(call: Call): void {
-  const { out, words, at } = call;
+  const { state, out, words, at } = call;
   const wanted = readWanted(call);
   const key = blobOf(call);
   const fault = faultInBorrowing(wanted, key);
   if (fault !== null) {
     out.refuse(Status["bad-request"], fault);
-  } else if (out.hasRoomForList) {
-    grantFirst(call, wanted, 0, new Borrow(u64At(words, at + RequestWord.durationMs), key));
-  } else {
+  } else if (!out.hasRoomForList) {
     out.refuse(Status.busy, "Too many long answers were asked for at once; ask again.");
+  } else if (state.borrowings.find(key) !== -1) {
+    borrowAgain(call, state.borrowings.find(key), wanted);
+  } else {
+    grantFirst(call, wanted, 0, new Borrow(u64At(words, at + RequestWord.durationMs), key));
   }
+}
+
+/** The client did not get its answer, and its session has ended meanwhile: it must not take a second seat. */
+function borrowAgain({ state, out }: Call, slot: number, { firmCode, productCode, seats }: Wanted): void {
+  const { handles } = state;
+  const { key } = state.container.pool(handles.pool(slot));
+  const isSame =
+    key.firmCode === firmCode &&
+    (handles.modules.productCode(slot) ?? key.productCode) === productCode &&
+    handles.seats(slot) === seats;
+  if (isSame) describeBorrowed(state, slot, out);
+  else out.refuse(Status["bad-request"], `This key has borrowed handle ${handles.handle(slot)}: use another one.`);
 }
 
 function faultInBorrowing({ mode, seats }: Wanted, key: Buffer): string | null {

@@ -27,6 +27,8 @@ const ENTRY_WORDS = 20;
 
 export class Borrowings {
   readonly #bySlot = new Map<number, Borrowing>();
+  /** a key borrows once at a time: asked again, it gets what it has */
+  readonly #byKey = new Map<string, number>();
   readonly #ends = new TimeoutQueue((slot) => this.#bySlot.get(slot)?.untilMs ?? 0);
 
   get size(): number {
@@ -38,6 +40,11 @@ export class Borrowings {
     return this.#bySlot.get(slot);
   }
 
+  /** The slot that this key has borrowed, or -1. */
+  find(key: Buffer): number {
+    return this.#byKey.get(key.toString("base64url")) ?? NONE;
+  }
+
   /** The borrowed slot that ends first, of several the lowest, or -1. */
   firstToEnd(): number {
     return this.#bySlot.size === 0 ? NONE : this.#ends.first();
@@ -45,11 +52,13 @@ export class Borrowings {
 
   add(slot: number, borrowing: Borrowing): void {
     this.#bySlot.set(slot, borrowing);
+    this.#byKey.set(borrowing.key.toString("base64url"), slot);
     this.#ends.add(slot, borrowing.untilMs);
   }
 
   delete(slot: number): void {
     this.#ends.remove(slot);
+    this.#byKey.delete((this.#bySlot.get(slot) as Borrowing).key.toString("base64url"));
     this.#bySlot.delete(slot);
   }
 
@@ -78,6 +87,7 @@ export class Borrowings {
         isRevocable <= 1;
       if (!isSound) throw malformed(`the borrowing of handle slot ${slot}`);
       const key = input.raw(BORROW_KEY_BYTES);
+      if (this.find(key) !== NONE) throw malformed("one key has borrowed twice");
       this.add(slot, { untilMs, isRevocable: isRevocable === 1, key, terms: input.raw(DIGEST_BYTES) });
       before = slot;
     }
