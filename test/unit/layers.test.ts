@@ -57,6 +57,8 @@ const machineRoots = [
   "ts/upstream/replica-log.ts",
   "ts/upstream/holding.ts",
   "ts/server/proposals.ts",
+  "ts/server/local-requests.ts",
+  "ts/upstream/attest.ts",
   "ts/server/commands.ts",
   "ts/standalone/sequencer.ts",
   "ts/client/core.ts",

@@ -49,6 +49,7 @@ class Alone {
       states: licenseStates(standaloneGenesis, licensePorts(engine)),
       sha256,
       statement: (version) => this.signer.make(version),
+      attest: () => null,
       minTimeoutMs: 5_000,
       snapshots: { everyBatches: 4, everyBytes: 1 << 20, keepBatches: 2 },
       ports: {
@@ -229,10 +230,15 @@ describe("a standalone sequencer", () => {
     assert.deepEqual(older.missing, [2]);
   });
 
-  it("answers status itself, and no other question of its kind", () => {
+  it("answers status and what is borrowed itself, and no other question of its kind", () => {
     const alone = Alone.fresh();
-    const [status, other] = alone.ask(alone.client(), { kind: Kind.status }, { kind: Kind.attest });
+    const asked = [{ kind: Kind.status }, { kind: Kind.attest, handle: 7 }, { kind: 66 }];
+    const [status, attest, other] = alone.ask(alone.client(), ...asked);
     assert.deepEqual([status?.statusName, status?.blob.toString()], ["ok", '{"name":"alone"}']);
+    assert.deepEqual(
+      [attest?.statusName, attest?.blob.toString()],
+      ["handle-unknown", "Nothing is borrowed as handle 7."],
+    );
     assert.equal(other?.statusName, "bad-request");
   });
 

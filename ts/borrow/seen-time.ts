@@ -39,7 +39,13 @@ export function readSeen(file: string, document: BorrowDocument): number {
 }
 
 /** Notes a time that is later than the last one. */
-export function noteSeen(file: string, document: BorrowDocument, seed: Uint8Array, seenMs: number, nowMs: number): void {
+export function noteSeen(
+  file: string,
+  document: BorrowDocument,
+  seed: Uint8Array,
+  seenMs: number,
+  nowMs: number,
+): void {
   if (nowMs >= seenMs + WRITE_EVERY_MS) writeSeen(file, document, seed, nowMs);
 }
 

@@ -93,7 +93,10 @@ export async function checkChain(file: string, proof: BorrowProof, firmKey: Uint
     });
     const holder = ed25519PublicKeyObject(Buffer.from(certificate.holder, "base64url"));
     if (!verify(null, message, holder, Buffer.from(signature, "base64url"))) {
-      throw borrowError(file, `altered: the signature of the holder of container ${certificate.container} does not fit`);
+      throw borrowError(
+        file,
+        `altered: the signature of the holder of container ${certificate.container} does not fit`,
+      );
     }
     const fault = faultAgainst(document, certificate);
     if (fault !== null) throw borrowError(file, `${fault} (certificate of container ${certificate.container})`);

@@ -5,6 +5,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { loadStandalone, type Standalone } from "../config/standalone.js";
+import { signCertificates } from "../container/certificate.js";
 import {
   ACTIVATION_MASK,
   CONTAINER_SUFFIX,
@@ -167,7 +168,8 @@ async function sealed(
   const { firmCode, name: firmName } = firm;
   const firmItem = { ...outer, firmCode, firmName, updateCounter: given.updateCounter, items };
   const signed = await signFirmItem(firmItem, firm.privateKey, firm.key);
-  const content = encodeContainerFile({ ...outer, firmItems: [signed] });
+  const certificates = await signCertificates(firmItem, firm.privateKey, firm.key);
+  const content = encodeContainerFile({ ...outer, firmItems: [signed], certificates });
   // What the server would refuse is never written.
   await verifyContainer(Buffer.from(content), `container for ${standalone.name}`, standaloneTrust(standalone));
   return content;

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadSystem, type System, type UpstreamId } from "../config/system.js";
+import { signCertificates } from "../container/certificate.js";
 import {
   ACTIVATION_MASK,
   CONTAINER_SUFFIX,
@@ -14,7 +15,6 @@ import {
   trustOf,
   verifyContainer,
 } from "../container/container-file.js";
-import { signCertificates } from "../container/certificate.js";
 import { signFirmItem } from "../container/firm-item.js";
 import { type Terms, termsDigest } from "../container/terms.js";
 import { TmrError } from "../errors.js";

@@ -96,7 +96,8 @@ export async function checkCertificates(
     const firmKey = firms.find(({ firmCode }) => firmCode === item.firmCode)?.key ?? new Uint8Array(0);
     for (const expected of certificatesOf(item, item.items)) {
       const jws = signed[carried.length];
-      if (jws === undefined) throw new FirmItemFault(`item ${itemName(expected)} may be borrowed and has no certificate`);
+      if (jws === undefined)
+        throw new FirmItemFault(`item ${itemName(expected)} may be borrowed and has no certificate`);
       const payload = await verifiedPayload(jws, firmKey);
       if (payload !== canonicalJson(expected)) {
         throw new FirmItemFault(`the certificate of item ${itemName(expected)} says something else than the item`);

@@ -67,7 +67,10 @@ const outerSchema = table({
   firmItems: z.array(z.string({ error: "a compact JWS" }), { error: "an array of signed firm items" }).min(1, {
     error: "at least one signed firm item",
   }),
-  certificates: z.array(z.string({ error: "a compact JWS" }), { error: "an array of certificates" }).min(1).optional(),
+  certificates: z
+    .array(z.string({ error: "a compact JWS" }), { error: "an array of certificates" })
+    .min(1)
+    .optional(),
 });
 
 /**

@@ -46,7 +46,15 @@ export async function loadContainers(dir: string, trust: ContainerTrust): Promis
       loaded.push({ file, container, actId, updateCounters: Object.fromEntries(counters), items, certificates });
     } catch (error) {
       if (!(error instanceof TmrError)) throw error;
-      loaded.push({ file, container: "unknown", actId: 0, updateCounters: {}, items: [], certificates: [], fault: error.message });
+      loaded.push({
+        file,
+        container: "unknown",
+        actId: 0,
+        updateCounters: {},
+        items: [],
+        certificates: [],
+        fault: error.message,
+      });
     }
   }
   return loaded;

@@ -10,6 +10,7 @@ import { HandleState, isLost } from "./handle-row.js";
 import { MAX_WAIT_MS } from "./limits.js";
 import { judgeOptions, noteUse, optionSentence, timeText } from "./options.js";
 import { freeSeats, type Item, type Pool } from "./pool.js";
+import type { SeatsTaken } from "./seat-book.js";
 import {
   Asker,
   countedNumber,
@@ -22,7 +23,6 @@ import {
   seatsNeeded,
   statusOf,
 } from "./seats.js";
-import type { SeatsTaken } from "./seat-book.js";
 import type { State } from "./state.js";
 import { countOf, isReached, upstreamsOf } from "./virtual-container.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";

@@ -15,13 +15,14 @@ import { AccessMode, Status, type StatusCode } from "../wire/kinds.js";
 import { grantFirst, readWanted, type Taking, takeSeats, type Wanted } from "./access.js";
 import type { Answer } from "./answer.js";
 import type { Call } from "./call.js";
+import { containerName } from "./genesis.js";
 import { blobOf } from "./open-session.js";
 import { noteUse, validUntilMs } from "./options.js";
 import type { Item } from "./pool.js";
 import { settleFreed } from "./queue.js";
 import type { Asker } from "./seats.js";
 import type { State } from "./state.js";
-import { referenceOf, termsBytes } from "./terms.js";
+import { termsBytes } from "./terms.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
 const MS = 1000;
@@ -129,7 +130,7 @@ export function returnBorrow(call: Call): void {
   const document = slot === -1 ? null : documentOf(state, slot);
   const borrowing = state.borrowings.get(slot);
   if (document === null || borrowing === undefined) {
-    out.refuse(Status["handle-unknown"], `Nothing is borrowed as handle ${handle} in container ${state.container.name}.`);
+    out.refuse(Status["handle-unknown"], `Nothing is borrowed as handle ${handle} from ${state.container.name}.`);
     return;
   }
   const signature = blobOf(call);
@@ -165,12 +166,13 @@ function documentOf(state: State, slot: number): Buffer | null {
   const document: BorrowDocument = {
     format: BORROW_FORMAT,
     system: Buffer.from(state.genesisDigest).toString("base64url"),
-    container: container.name,
+    container: containerName(key.container),
     actId: key.actId,
     firmCode: key.firmCode,
     productCode: handles.modules.productCode(slot) ?? key.productCode,
-    tmrId: key.tmrId,
-    itemRef: referenceOf(key),
+    // An ordinary license is only served where nothing is virtual; its pool has the item reference in place of a TMR-ID.
+    tmrId: container.standalone ? 0 : key.tmrId,
+    itemRef: key.tmrId,
     terms: borrowing.terms.toString("base64url"),
     featureMap: handles.featureMap(slot),
     quantity: handles.seats(slot),

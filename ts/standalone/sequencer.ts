@@ -5,15 +5,15 @@
  */
 import type { Ordering, PlainVotes } from "../engine/types.js";
 import type { CommandOutcome } from "../server/commands.js";
+import { LocalRequests, type Settle } from "../server/local-requests.js";
 import { Proposals } from "../server/proposals.js";
 import type { ReplicaStore } from "../store/store.js";
+import { type Attester, attested } from "../upstream/attest.js";
 import { Holding, type StatementMaker } from "../upstream/holding.js";
 import type { LicenseStates } from "../upstream/license-state.js";
 import { type PlacedBatch, ReplicaLog, type SnapshotPolicy } from "../upstream/replica-log.js";
-import { getU64 } from "../wire/bytes.js";
-import { Kind, Status } from "../wire/kinds.js";
-import { RequestField } from "../wire/request.js";
-import { RESULT_BYTES, writeResult } from "../wire/result.js";
+import { BorrowVotes } from "../wire/borrow-votes.js";
+import { Status } from "../wire/kinds.js";
 import type { SystemRecord } from "../wire/system-record.js";
 import { OwnClock } from "./own-clock.js";
 
@@ -33,6 +33,8 @@ export interface SequencerOptions {
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   /** signs what the own containers hold */
   readonly statement: StatementMaker;
+  /** signs what is borrowed */
+  readonly attest: Attester;
   readonly minTimeoutMs: number;
   readonly ports: SequencerPorts;
   /** default: that of every replica */
@@ -53,6 +55,8 @@ export class Sequencer {
   readonly #holding: Holding;
   readonly #clock: OwnClock;
   readonly #ports: SequencerPorts;
+  readonly #attest: Attester;
+  readonly #local: LocalRequests;
   #writes = 0;
   #stopped = false;
 
@@ -61,6 +65,12 @@ export class Sequencer {
     const { ordering, store } = options;
     this.#ordering = ordering;
     this.#ports = options.ports;
+    this.#attest = options.attest;
+    this.#local = new LocalRequests({
+      ordering,
+      statusDocument: () => this.#ports.statusDocument(),
+      attest: (handle, _nowMs, settle) => this.#attestAlone(handle, settle),
+    });
     this.#log = new ReplicaLog({ ...options, upstream: SELF, votesKept: 1 });
     this.#proposals = new Proposals(ordering, options.minTimeoutMs);
     this.#holding = new Holding(SELF, store, options.statement);
@@ -112,7 +122,7 @@ export class Sequencer {
    */
   pump(nowMs: number, wallMs: number): void {
     if (this.#stopped) return;
-    this.#takeLocalRequests();
+    this.#local.take(nowMs);
     this.#clock.advance(nowMs, wallMs);
     const statement = this.#holding.next(this.#log.state, nowMs);
     if (statement !== null) this.#proposals.statement(SELF, Buffer.from(statement));
@@ -149,19 +159,11 @@ export class Sequencer {
     }
   }
 
-  #takeLocalRequests(): void {
-    for (;;) {
-      const local = this.#ordering.takeLocalRequest();
-      if (local === null) return;
-      const kind = local.record.readUInt8(RequestField.kind);
-      const known = kind === Kind.status;
-      const blob = known ? this.#ports.statusDocument() : new Uint8Array(0);
-      const record = Buffer.alloc(RESULT_BYTES);
-      const session = local.record.subarray(RequestField.session, RequestField.session + 16);
-      const request = getU64(local.record, RequestField.request);
-      const status = known ? Status.ok : Status["bad-request"];
-      writeResult(record, 0, { kind, status, request, session }, 0, blob.length);
-      this.#ordering.answer(local.client, record, blob);
-    }
+  /** One server stands for an ordinary license, so its own signature is all that there is to collect. */
+  #attestAlone(handle: number, settle: Settle): void {
+    const votes = new BorrowVotes(handle, 1);
+    votes.add(SELF, attested({ type: "attest", ask: 0, handle }, this.#log.state, this.#attest));
+    const { status, blob } = votes.verdict([]) ?? { status: Status.busy, blob: Buffer.alloc(0) };
+    settle(status, blob);
   }
 }

@@ -3,7 +3,7 @@
  * the engine; at the end of the turn what has arrived is ordered, made durable and executed, then every answer is written,
  * once per socket.
  */
-import { hkdfSync, randomBytes } from "node:crypto";
+import { hkdfSync, randomBytes, sign } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -16,6 +16,7 @@ import { genesisDigest } from "../license/genesis.js";
 import { ClientListener } from "../server/client-listener.js";
 import { SqliteStore } from "../store/sqlite-store.js";
 import { StoreDamageError } from "../store/store.js";
+import { attesterOf } from "../upstream/attest.js";
 import { HeldContainers } from "../upstream/held-containers.js";
 import { licensePorts, licenseStates } from "../upstream/license-ports.js";
 import { MAX_RESULT_BLOB_BYTES } from "../wire/result.js";
@@ -86,7 +87,8 @@ class StandaloneServer implements RunningStandalone {
     const ports = licensePorts(engine);
     const genesis = standaloneGenesisOf(config.standalone);
     this.#store = openStore(config, genesisDigest(genesis, ports.sha256));
-    const signer = new StandaloneSigner(ed25519PrivateKey(config.keys.signing));
+    const key = ed25519PrivateKey(config.keys.signing);
+    const signer = new StandaloneSigner(key);
     this.#gateway = makeGateway(config, engine);
     this.#sequencer = new Sequencer({
       ordering: this.#gateway,
@@ -94,6 +96,10 @@ class StandaloneServer implements RunningStandalone {
       states: licenseStates(genesis, ports),
       sha256: ports.sha256,
       statement: (version) => signer.make(version),
+      attest: attesterOf(
+        () => this.#containers.sound(),
+        (message) => sign(null, message, key),
+      ),
       minTimeoutMs: config.session.minTimeoutMs,
       ports: {
         statusDocument: () => this.#statusDocument(),

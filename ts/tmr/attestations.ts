@@ -2,8 +2,9 @@
  * Signatures for borrowed licenses (kind `attest`): the upstreams are asked over their links, each signs what its own state
  * says, and the client gets two that agree. Nothing is ordered: what is borrowed is in the log already.
  */
+import type { Settle } from "../server/local-requests.js";
 import { BorrowVotes } from "../wire/borrow-votes.js";
-import { Status, type StatusCode } from "../wire/kinds.js";
+import { Status } from "../wire/kinds.js";
 import type { LinkMessageOf } from "../wire/link.js";
 import type { UpstreamId } from "./choose.js";
 
@@ -19,9 +20,6 @@ export interface AttestationPorts {
   /** True for a genuine signature by the signing key of this upstream. */
   isGenuine(upstream: UpstreamId, document: Uint8Array, signature: Uint8Array): boolean;
 }
-
-/** What a client is told, once. */
-export type Settle = (status: StatusCode, blob: Uint8Array) => void;
 
 interface UnderWay {
   readonly votes: BorrowVotes;

@@ -6,6 +6,7 @@
 import type { Ordering } from "../engine/types.js";
 import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
+import { LocalRequests } from "../server/local-requests.js";
 import { Proposals } from "../server/proposals.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessageOf } from "../wire/link.js";
@@ -17,7 +18,6 @@ import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
-import { LocalRequests } from "./local-requests.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
@@ -91,9 +91,11 @@ export class TmrCore {
     });
     this.#local = new LocalRequests({
       ordering: options.ordering,
-      attestations: this.#attestations,
       statusDocument: () => this.#ports.statusDocument(),
-      notActive: () => (this.#role === "active" ? null : this.#peerAddress),
+      attest: (handle, nowMs, settle) => {
+        if (this.#role === "active") this.#attestations.ask(handle, nowMs, settle);
+        else settle(Status["not-active"], this.#peerAddress);
+      },
     });
     this.leader = new Leader({
       twin: options.twin,

@@ -16,8 +16,8 @@ import { type Attester, attested } from "./attest.js";
 import { Holding, type StatementMaker } from "./holding.js";
 import { LeaderContact } from "./leader-contact.js";
 import type { LicenseState } from "./license-state.js";
-import { noCounts, type ReplicaCounters } from "./replica-counters.js";
 import { pong } from "./pong.js";
+import { noCounts, type ReplicaCounters } from "./replica-counters.js";
 import { type PlacedBatch, ReplicaLog, type ReplicaLogOptions } from "./replica-log.js";
 import { sameBytes } from "./same-bytes.js";
 import { SnapshotIntake } from "./snapshot-intake.js";
@@ -204,7 +204,8 @@ export class Replica {
   #found({ epoch, ask, members }: LinkMessageOf<"found">, clockMs: number): Reply {
     const meta = this.#store.meta();
     if (epoch < meta.promised) return this.#refused(epoch);
-    if (!meta.blank) return sameBytes(members, meta.members) ? this.#prepare({ epoch, ask }, clockMs) : this.#unexpected();
+    if (!meta.blank)
+      return sameBytes(members, meta.members) ? this.#prepare({ epoch, ask }, clockMs) : this.#unexpected();
     if (epoch === meta.promised || this.#log.position !== 0 || !this.#isMember(members)) return this.#blank(epoch);
     this.#store.writeMeta({ blank: false, members: Uint8Array.from(members), promised: epoch, logEpoch: 0 });
     return this.#promise(epoch, ask, clockMs);

@@ -1,17 +1,18 @@
-/** The requests that a TMR server answers itself (kinds 64 to 127): its status, and signatures for borrowed licenses. */
+/** The requests that a server answers itself (kinds 64 to 127): its status, and signatures for borrowed licenses. */
 import type { Ordering } from "../engine/types.js";
 import { getU64 } from "../wire/bytes.js";
 import { Kind, Status, type StatusCode } from "../wire/kinds.js";
 import { RequestField, SESSION_BYTES } from "../wire/request.js";
 import { RESULT_BYTES, writeResult } from "../wire/result.js";
-import type { Attestations } from "./attestations.js";
+
+/** Answers a request, once. */
+export type Settle = (status: StatusCode, blob: Uint8Array) => void;
 
 export interface LocalRequestsOptions {
   readonly ordering: Pick<Ordering, "takeLocalRequest" | "answer">;
-  readonly attestations: Attestations;
   statusDocument(): Uint8Array;
-  /** Null when this server serves, else what a client is told: where to ask. */
-  notActive(): Buffer | null;
+  /** Gets the signatures for what is borrowed under a handle; `settle` is called once, maybe within the call. */
+  attest(handle: number, nowMs: number, settle: Settle): void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -32,18 +33,15 @@ export class LocalRequests {
   }
 
   #take(client: number, record: Buffer, nowMs: number): void {
-    const { attestations, notActive, statusDocument } = this.#options;
     switch (record.readUInt8(RequestField.kind)) {
       case Kind.status:
-        this.#answer(client, record, Status.ok, statusDocument());
+        this.#answer(client, record, Status.ok, this.#options.statusDocument());
         return;
-      case Kind.attest: {
-        const elsewhere = notActive();
-        const settle = (status: StatusCode, blob: Uint8Array) => this.#answer(client, record, status, blob);
-        if (elsewhere !== null) settle(Status["not-active"], elsewhere);
-        else attestations.ask(getU64(record, RequestField.handle), nowMs, settle);
+      case Kind.attest:
+        this.#options.attest(getU64(record, RequestField.handle), nowMs, (status, blob) =>
+          this.#answer(client, record, status, blob),
+        );
         return;
-      }
       default:
         this.#answer(client, record, Status["bad-request"], nothing);
     }
