@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildPlant, type Plant } from "../../ts/cli/demo/plant.js";
+import { buildPlant, type Plant, type PlantPlan } from "../../ts/cli/demo/plant.js";
 import { Processes } from "../../ts/cli/demo/processes.js";
 import { queryStatus } from "../../ts/client/query-status.js";
 import type { ServerStatus } from "../../ts/wire/server-status.js";
@@ -38,8 +38,8 @@ export class RunningPlant {
   }
 
   /** Starts all five, after `prepare`, and waits until three upstreams are in step and the twin is passive. */
-  static async start(prepare: (plant: Plant) => void = () => undefined): Promise<RunningPlant> {
-    const running = new RunningPlant(await buildPlant(mkdtempSync(join(tmpdir(), "tmr-test-"))));
+  static async start(prepare: (plant: Plant) => void = () => undefined, plan?: PlantPlan): Promise<RunningPlant> {
+    const running = new RunningPlant(await buildPlant(mkdtempSync(join(tmpdir(), "tmr-test-")), plan));
     prepare(running.plant);
     for (const process of running.all) running.processes.start(process);
     await running.whole();

@@ -250,7 +250,7 @@ describe("a borrowing", () => {
   it("is shown with who has it and until when", () => {
     const kit = kitWith();
     borrowAs(kit, "a", "key", { durationMs: day });
-    const [{ state, user, host, untilMs, seats } = {}] = handlesOf(kit) as readonly Record<string, unknown>[];
+    const [{ state, user, host, untilMs, seats } = {}] = handlesOf(kit);
     assert.deepEqual([state, user, host, untilMs, seats], ["borrowed", "ada", "laptop", start + day, 1]);
   });
 
@@ -411,7 +411,7 @@ describe("random borrowing", () => {
           assert.equal(used(kit), sum);
           assert.ok(sum <= 5);
           const lent = shown.filter(({ state }) => state === "borrowed").map(({ handle }) => handle);
-          assert.deepEqual(lent.toSorted(), [...borrowed.values()].map(({ told }) => told.handle).toSorted());
+          assert.deepEqual(new Set(lent), new Set([...borrowed.values()].map(({ told }) => told.handle)));
         }
       }),
       { numRuns: 60 },

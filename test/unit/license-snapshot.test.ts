@@ -6,6 +6,7 @@ import { LIMITS } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { canonicalJson } from "../../ts/wire/canonical.js";
 import { Kind } from "../../ts/wire/kinds.js";
+import { borrowAs } from "../support/borrow-kit.js";
 import { EXPIRE, identityText, LicenseKit, terms } from "../support/license-kit.js";
 import { licensePorts, sha256, testGenesis } from "../support/license-ports.js";
 import { seeded } from "../support/seeded.js";
@@ -18,6 +19,7 @@ const withOptions = terms({
   usagePeriodSeconds: 9,
   namedUser: "",
   userData: true,
+  borrowSeconds: 60,
   modules: [{ productCode: 15, text: "", featureMap: 0 }],
 });
 
@@ -31,6 +33,7 @@ function useOptions(kit: LicenseKit): void {
   const other = kit.access("o", { productCode: 14, itemRef: 8 }).handle;
   for (const one of [handle, other]) kit.ask("o", Kind.consume, { handle: one, quantity: 2 });
   kit.ask("o", Kind.release, { handle: other });
+  assert.equal(borrowAs(kit, "o", "key", { productCode: 15 }).outcome, "ok");
 }
 
 /** A state with something in every section. */

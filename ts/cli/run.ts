@@ -5,6 +5,7 @@ import { TmrError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { registerAcceptLoss } from "./accept-loss.js";
 import { registerAcl, withAclHabits } from "./acl.js";
+import { registerBorrow } from "./borrow.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
@@ -36,7 +37,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
-  ...["list", "content", "checkout", "status", "server", "upstream", "network", "servers", "lmstat"],
+  ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
   ...["health", "take-over", "admit", "resume", "acl", "named-user"],
 ]);
 
@@ -64,6 +65,7 @@ function buildProgram(context: CliContext): Command {
   registerContent(program, context);
   registerCheckout(program, context);
   registerNamedUser(program, context);
+  registerBorrow(program, context);
   registerNetwork(program, context);
   registerServers(program, context);
   registerLmstat(program, context);

@@ -5,7 +5,7 @@ import { TmrError } from "../errors.js";
 import { AccessMode, Kind } from "../wire/kinds.js";
 import type { ServerStatus } from "../wire/server-status.js";
 import { checkAccess } from "./arguments.js";
-import { type BorrowOptions, borrowInto, returnFrom } from "./borrow.js";
+import type { BorrowOptions } from "./borrow.js";
 import type { ClientDriver } from "./driver.js";
 import { Handle, type WaitOptions, waiting } from "./handle.js";
 import { afterQueue } from "./queue-wait.js";
@@ -168,12 +168,15 @@ export class Session {
    * Takes a license offline for a bounded time, into a file that `verifyBorrow` verifies without a server. Interrupted, it
    * is finished by calling it again with the same file.
    */
-  borrow(options: BorrowOptions): Promise<BorrowedLicense> {
+  async borrow(options: BorrowOptions): Promise<BorrowedLicense> {
+    // With the libraries that read what a firm signed, which most programs never need.
+    const { borrowInto } = await import("./borrow.js");
     return borrowInto((fields) => this.#call(fields, options), options);
   }
 
   /** Gives a borrowed license back before its time and removes its files; any session may. */
-  returnBorrow(file: string, options: WaitOptions & { readonly key?: Uint8Array } = {}): Promise<void> {
+  async returnBorrow(file: string, options: WaitOptions & { readonly key?: Uint8Array } = {}): Promise<void> {
+    const { returnFrom } = await import("./borrow.js");
     return returnFrom((fields) => this.#call(fields, options), file, options.key);
   }
 
