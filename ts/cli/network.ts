@@ -119,7 +119,7 @@ export function handlesText(terminal: Colours, items: readonly Item[], handles: 
       nameText(itemOf(items, handle)?.text ?? ""),
       String(handle.seats),
       modeText(handle.mode),
-      styled(terminal, stateStyles[handle.state] ?? "dim", printable(handle.state)),
+      styled(terminal, stateStyles[handle.state] ?? "dim", stateText(handle)),
       nameText(handle.user),
       nameText(handle.host),
       nameText(handle.station),
@@ -127,6 +127,10 @@ export function handlesText(terminal: Colours, items: readonly Item[], handles: 
       timeText(handle.sinceMs),
     ]),
   );
+}
+
+function stateText({ state, untilMs }: HeldHandle): string {
+  return printable(untilMs === undefined ? state : `${state} until ${timeText(untilMs)}`);
 }
 
 function nameText(name: string): string {
