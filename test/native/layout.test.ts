@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as types from "../../ts/engine/types.js";
 import * as batch from "../../ts/wire/batch.js";
+import * as dataKinds from "../../ts/wire/data-kinds.js";
 import * as kinds from "../../ts/wire/kinds.js";
 import * as link from "../../ts/wire/link.js";
 import * as merge from "../../ts/wire/merge.js";
@@ -25,7 +26,7 @@ function numbersOf(module: object): [string, number][] {
 
 describe("the wire format", () => {
   it("has the same offsets, sizes and numbers in C++ and in TypeScript, none missing on either side", () => {
-    const ours = [types, batch, kinds, link, merge, message, request, result, vote].flatMap(numbersOf);
+    const ours = [types, batch, dataKinds, kinds, link, merge, message, request, result, vote].flatMap(numbersOf);
     assert.ok(ours.length > 150);
     assert.deepEqual(new Map(Object.entries(engine.layout())), new Map(ours));
   });

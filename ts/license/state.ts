@@ -116,6 +116,8 @@ export class State {
     this.position = position;
     this.logMs = Math.max(this.logMs, logMs);
     this.calendarMs = Math.max(this.calendarMs, calendarMs);
+    // What happens before the first record is numbered with it, not with the last one of the batch before.
+    this.events.record = 0;
     this.#journal.reset();
     this.#journal.raw(this.stateDigest);
     this.#journal.u32(Change.time);

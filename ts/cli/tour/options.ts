@@ -192,22 +192,4 @@ export const optionRules: readonly Rule[] = [
       return toldAll(products.map((product) => scene.access(product, {}, session)));
     },
   },
-  {
-    section: 3,
-    text: "Linger Time: given back, the seat stays taken for others, is given up at once to the same user, and ends",
-    expected: "no-free-license, granted, then granted",
-    async run(scene) {
-      const [anna, ben] = [await scene.session(), await scene.session({ user: "ben", host: "pc-2" })];
-      await (await scene.access(Product.lingering, {}, anna)).release();
-      const other = await told(scene.access(Product.lingering, {}, ben));
-      const again = scene.access(Product.lingering, {}, anna);
-      const same = await told(again);
-      await (await again).release();
-      const later = await scene.eventually(async () => {
-        const outcome = await told(scene.access(Product.lingering, {}, ben));
-        return outcome === "granted" ? outcome : null;
-      });
-      return `${other}, ${same}, then ${later}`;
-    },
-  },
 ];
