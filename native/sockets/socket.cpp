@@ -26,6 +26,8 @@ int Socket::duplicate(int) noexcept { return UV_ENOTSUP; }
 int Socket::open(uv_loop_t*, int) noexcept { return UV_ENOTSUP; }
 #else
 int Socket::duplicate(int descriptor) noexcept {
+  // The loop would end the process over a descriptor that it cannot wait for.
+  if (uv_guess_handle(descriptor) != UV_TCP) return UV_EINVAL;
   const int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
   return own < 0 ? uv_translate_sys_error(errno) : own;
 }

@@ -47,7 +47,7 @@ class Socket {
   Socket(Socket&&) = delete;
   Socket& operator=(Socket&&) = delete;
 
-  /// A descriptor of its own for the connection behind `descriptor`, which stays its caller's; or a libuv error.
+  /// A descriptor of its own for the TCP connection behind `descriptor`, which stays its caller's; or a libuv error.
   static int duplicate(int descriptor) noexcept;
   /// Takes the descriptor over and begins to read. Anything but 0 is a libuv error, and the socket is to be closed, unless
   /// it `is_fresh`: then it can be freed as it is.

@@ -9,11 +9,7 @@ import type { Socket } from "node:net";
  * `_handle.fd` is not documented. It has been there since before Node 1, many packages live by it, and the tests of every
  * Node that this runs on would notice its end: no connection would be served.
  */
-export function handOver(
-  socket: Socket,
-  before: Buffer,
-  take: (descriptor: number, rest: Buffer) => boolean,
-): boolean {
+export function handOver(socket: Socket, before: Buffer, take: (descriptor: number, rest: Buffer) => boolean): boolean {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
   const descriptor = handle?.fd ?? -1;
   let taken = false;
