@@ -107,7 +107,7 @@ describe("sockets of a gateway", function () {
     far.send(ask());
     far.send(ask());
     await until("the requests are there", async () => (desk.gateway.pending === 2 ? true : null));
-    assert.ok(desk.turns.length <= 2 && desk.turns.every((arrived) => arrived === Arrived.clients), `${desk.turns}`);
+    assert.ok(desk.turns.length <= 2 && desk.turns.every((arrived) => arrived === Arrived.clients), desk.turns.join());
     desk.gateway.refusePending(Status["no-quorum"]);
     desk.sockets.flush();
     assert.deepEqual(
