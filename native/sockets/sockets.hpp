@@ -30,6 +30,7 @@ class Sockets final : private SocketOwner {
   };
 
   /// In `arrived`: bit 0, bytes of clients; bits 1 to 3, bytes of that upstream; bit 4, `take_closed` has something.
+  static constexpr std::uint32_t clients_bit = 1u << 0;
   static constexpr std::uint32_t closed_bit = 1u << 4;
 
   class Listener {

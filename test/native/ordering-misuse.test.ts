@@ -37,6 +37,7 @@ const shared: Readonly<Record<string, readonly unknown[]>> = {
   clientClosed: [0],
   dirtyClients: [new Uint32Array(2)],
   counters: [],
+  vote: [1, bytes],
 };
 const getters = ["reached", "position", "carried", "pending"];
 const ordererCalls = {
@@ -44,7 +45,6 @@ const ordererCalls = {
   addClient: [],
   clientMessage: [0, bytes],
   takeClientMessage: [0],
-  vote: [1, bytes],
   takeAppend: [1],
 };
 const gatewayCalls = {
