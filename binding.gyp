@@ -37,7 +37,7 @@
       "target_name": "tmr_engine",
       "dependencies": ["engine", "<!(node -p \"require('node-addon-api').targets\"):node_addon_api"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED"],
-      "sources": ["<!@(node native/sources.mjs native/addon)"]
+      "sources": ["<!@(node native/sources.mjs native/sockets native/addon)"]
     },
     {
       "target_name": "engine_test",

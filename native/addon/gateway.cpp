@@ -1,9 +1,11 @@
 // The Gateway that JavaScript holds: an Ordering behind encrypted connections.
 #include <algorithm>
+#include <utility>
 
 #include "addon/ordering.hpp"
 #include "addon/parts.hpp"
 #include "addon/session_object.hpp"
+#include "addon/sockets_object.hpp"
 
 namespace tmr::addon {
 
@@ -157,6 +159,11 @@ napi_value take_upstream_output(napi_env env, napi_callback_info info) noexcept 
 }
 
 }  // namespace
+
+void GatewayObject::close() noexcept {
+  if (sockets != nullptr) std::exchange(sockets, nullptr)->close();
+  native.reset();
+}
 
 bool register_gateway(napi_env env, napi_value exports) noexcept {
   return Wrapped<GatewayObject>::define(env, {TMR_ORDERING_PROPERTIES(GatewayObject),

@@ -5,6 +5,7 @@
 #include "addon/support.hpp"
 #include "gateway/options.hpp"
 #include "merge/merge.hpp"
+#include "sockets/sockets.hpp"
 #include "vote/vote.hpp"
 #include "wire/batch.hpp"
 #include "wire/kinds.hpp"
@@ -82,6 +83,8 @@ void add_numbers(Table& table) noexcept {
   TMR_ADD("Intake", "ok", static_cast<double>(Intake::ok))
   TMR_ADD("Intake", "closed", static_cast<double>(Intake::closed))
   TMR_ADD("Intake", "malformed", static_cast<double>(Intake::malformed))
+  TMR_ADD("Arrived", "clients", Sockets::clients_bit)
+  TMR_ADD("Arrived", "closed", Sockets::closed_bit)
 #undef TMR_ADD
 #undef TMR_ADD_KIND
 #undef TMR_ADD_MODE

@@ -20,6 +20,7 @@ constexpr RegisterPart parts[] = {
     register_batch_mac,
     register_orderer,
     register_gateway,
+    register_sockets,
     register_vote,
     register_merge,
     register_layout,

@@ -9,6 +9,8 @@
 
 namespace tmr::addon {
 
+class LoopSockets;
+
 struct OrdererObject {
   static constexpr const char* class_name = "Orderer";
   static constexpr ClassId class_id = ClassId::orderer;
@@ -17,6 +19,7 @@ struct OrdererObject {
   OrdererObject(const OrderingOptions& options) : native(std::make_unique<Orderer>(options, hasher)) {}
 
   Orderer* orderer() noexcept { return native.get(); }
+  void close() noexcept { native.reset(); }
 
   EvpHasher hasher;
   /// Null once closed.
@@ -29,12 +32,20 @@ struct GatewayObject {
   static constexpr napi_type_tag tag = {0x6a92e4f70b3c4d18, 0x85fe213c7d09b64a};
 
   GatewayObject(const OrderingOptions& options) : native(std::make_unique<Gateway>(options, hasher)) {}
+  ~GatewayObject() { close(); }
+  GatewayObject(const GatewayObject&) = delete;
+  GatewayObject& operator=(const GatewayObject&) = delete;
+  GatewayObject(GatewayObject&&) = delete;
+  GatewayObject& operator=(GatewayObject&&) = delete;
 
   Orderer* orderer() noexcept { return native == nullptr ? nullptr : &native->orderer(); }
+  void close() noexcept;
 
   EvpHasher hasher;
   /// Null once closed.
   std::unique_ptr<Gateway> native;
+  /// What gives it bytes without JavaScript: closed before it. Null without.
+  std::shared_ptr<LoopSockets> sockets;
 };
 
 /// Reads OrderingOptions; `twin_key` in it points into JavaScript's memory. False: an ERR_TMR_ARGUMENT is pending.
@@ -108,7 +119,7 @@ template <class Object>
 napi_value close_ordering(napi_env env, napi_callback_info info) noexcept {
   Object* object = Wrapped<Object>::receiver(env, Call<0>(env, info).self);
   if (object == nullptr) return nullptr;
-  object->native.reset();
+  object->close();
   return make_undefined(env);
 }
 

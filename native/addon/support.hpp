@@ -15,7 +15,7 @@
 namespace tmr::addon {
 
 /// Classes whose instances JavaScript holds.
-enum class ClassId : std::uint8_t { handshake, session, orderer, gateway, count };
+enum class ClassId : std::uint8_t { handshake, session, orderer, gateway, sockets, count };
 
 /// What one environment (main thread or worker) owns. Environments share nothing.
 struct Environment {

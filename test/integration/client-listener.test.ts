@@ -1,6 +1,6 @@
 /** The listener of a TMR server with a real gateway and real sockets: what clients get when they read late. */
 import assert from "node:assert/strict";
-import { ClientListener } from "../../ts/server/client-listener.js";
+import { ClientListener, unreadLimits } from "../../ts/server/client-listener.js";
 import { Kind, Status } from "../../ts/wire/kinds.js";
 import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
 import { HostilePeer } from "../support/hostile-peer.js";
@@ -14,13 +14,18 @@ const keys = engine.generateKeyPair();
 class Desk {
   readonly gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 16 * MIB }));
   readonly joined: number[] = [];
+  readonly sockets = engine.createSockets(this.gateway, {
+    ...unreadLimits,
+    maxUpstreamBytes: MIB,
+    turn: () => this.#forgetClosed(),
+  });
   readonly listener = new ClientListener({
     engine,
     gateway: this.gateway,
+    sockets: this.sockets,
     staticKey: keys.privateKey,
     maxClients: 8,
     handshakeTimeoutMs: 5_000,
-    received: () => {},
     joined: (client) => this.joined.push(client),
   });
   #address = "";
@@ -29,6 +34,12 @@ class Desk {
     const desk = new Desk();
     desk.#address = await desk.listener.listen("127.0.0.1:0");
     return desk;
+  }
+
+  #forgetClosed(): void {
+    for (let closed = this.sockets.takeClosed(); closed !== null; closed = this.sockets.takeClosed()) {
+      this.listener.closed(closed);
+    }
   }
 
   async close(): Promise<void> {
@@ -82,7 +93,7 @@ describe("the client listener", function () {
     const count = 400;
     for (let request = 1; request <= count; request++) {
       for (const { client } of [late, prompt]) desk.answer(client, request, 31_000);
-      desk.listener.flush();
+      desk.sockets.flush();
       // The loop writes on and the prompt one reads; slabs are used again meanwhile.
       if (request % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -98,13 +109,13 @@ describe("the client listener", function () {
     greedy.peer.socket.pause();
     for (let request = 1; request <= 800; request++) {
       desk.answer(greedy.client, request, 31_000);
-      desk.listener.flush();
+      desk.sockets.flush();
       if (request % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await until("it is closed", async () => (desk.listener.clients === 1 ? true : null));
     assert.equal(desk.listener.counters.closedUnread, 1);
     desk.answer(other.client, 1, 10);
-    desk.listener.flush();
+    desk.sockets.flush();
     await hear(other.peer, 1);
     await greedy.peer.reset();
   });

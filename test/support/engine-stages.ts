@@ -10,5 +10,7 @@ export const stages = [
   "session open",
   "session with half a frame",
   "everything closed",
+  "sockets open",
+  "sockets closing",
 ] as const;
 export type Stage = (typeof stages)[number];

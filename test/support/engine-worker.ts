@@ -3,14 +3,19 @@
  * ended. As a worker it gets the stage as workerData, as a child process as its first argument.
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import type { HandshakePattern } from "../../ts/engine/types.js";
+import type { HandshakePattern, Sockets } from "../../ts/engine/types.js";
+import { handOver } from "../../ts/transport/hand-over.js";
+import { Kind, Status } from "../../ts/wire/kinds.js";
+import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
+import { connectedSockets } from "./connected-sockets.js";
 import type { Stage } from "./engine-stages.js";
 import { completed, engine, handshakePair, present, sessionPair } from "./native-engine.js";
+import { orderingOptions } from "./ordering-kit.js";
 
 /** What stays referenced until the end. */
 const kept: unknown[] = [];
 
-function reach(stage: Stage, pattern: HandshakePattern): void {
+async function reach(stage: Stage, pattern: HandshakePattern): Promise<void> {
   const options = handshakePair(pattern);
   const initiator = engine.createHandshake(options.initiator);
   const responder = engine.createHandshake(options.responder);
@@ -49,9 +54,34 @@ function reach(stage: Stage, pattern: HandshakePattern): void {
       for (const object of [a, b, initiator, responder]) object.close();
       return;
     }
+    case "sockets open":
+    case "sockets closing": {
+      const sockets = await openSockets();
+      if (stage === "sockets closing") sockets.close();
+      return;
+    }
     default:
       stage satisfies never;
   }
+}
+
+/** Sockets whose client has sent bytes, and has left more unread than the system takes. */
+async function openSockets(): Promise<Sockets> {
+  const gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 64 * 1024 * 1024 }));
+  const limits = { pauseAboveBytes: 1024, unreadTimeoutMs: 60_000, maxUpstreamBytes: 1024 };
+  const sockets = engine.createSockets(gateway, { ...limits, turn: () => {} });
+  const { near, far } = await connectedSockets();
+  const { a, b } = sessionPair();
+  const client = gateway.addClient(a);
+  const record = Buffer.alloc(RESULT_BYTES);
+  writeResult(record, 0, { kind: Kind.items, status: Status.ok, request: 1, session: Buffer.alloc(16, 1) });
+  far.pause();
+  far.write(present(b.seal(Buffer.alloc(5000))).subarray(0, 3000));
+  handOver(near, Buffer.alloc(0), (descriptor, rest) => sockets.openClient(client, descriptor, rest));
+  for (let i = 0; i < 400; i++) gateway.answer(client, record, Buffer.alloc(31_000));
+  sockets.flush();
+  kept.push(gateway, sockets, far);
+  return sockets;
 }
 
 /** Answers a peer in another environment: a first message comes, a second goes; then frames are echoed. */
@@ -74,6 +104,6 @@ function echo(): void {
 const stage = (isMainThread ? process.argv[2] : workerData) as Stage | "echo";
 if (stage === "echo") echo();
 else {
-  for (const pattern of ["NK", "IK"] as const) reach(stage, pattern);
+  for (const pattern of ["NK", "IK"] as const) await reach(stage, pattern);
   process.exit(0);
 }

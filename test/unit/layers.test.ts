@@ -77,11 +77,15 @@ const nativeLayers: Readonly<Record<string, readonly string[] | "everything">> =
   vote: ["wire", "base"],
   merge: ["wire", "base"],
   gateway: ["merge", "vote", "packet", "wire", "base"],
+  sockets: ["gateway", "packet", "wire", "base"],
   addon: "everything",
   test: ["gateway", "merge", "vote", "packet", "wire", "base"],
 };
 /** Folders that may call OpenSSL: its symbols come with the node binary, so nothing that the native tests link may. */
 const opensslFolders = new Set(["packet", "addon"]);
+
+/** Folders that may call libuv, which comes with the node binary too. */
+const uvFolders = new Set(["sockets", "addon"]);
 
 const files = repositoryFiles();
 const tsFiles = files.filter((path) => /^ts\/.*\.ts$/.test(path));
@@ -200,7 +204,7 @@ describe("layers", () => {
     assert.deepEqual(faults, []);
   });
 
-  it("in native include only what lies below them, napi.h only in addon, OpenSSL only where the node binary gives it", () => {
+  it("in native include only what lies below them, napi.h only in addon, libuv and OpenSSL only where the node binary gives it", () => {
     const faults: string[] = [];
     for (const path of nativeFiles) {
       const folder = path.split("/")[1] ?? "";
@@ -208,8 +212,9 @@ describe("layers", () => {
       if (allowed === undefined) faults.push(`${path}: folder ${folder} is not in the table of this test`);
       for (const include of includesOf(textOf(path))) {
         const fault = `${path}:${include.line} includes ${include.path}`;
-        if (/^(?:napi|node_api|js_native_api|uv|v8|node)\b.*\.h$/.test(include.path) && folder !== "addon")
+        if (/^(?:napi|node_api|js_native_api|v8|node)\b.*\.h$/.test(include.path) && folder !== "addon")
           faults.push(fault);
+        if (/^uv\b.*\.h$/.test(include.path) && !uvFolders.has(folder)) faults.push(fault);
         if (include.path.startsWith("openssl/") && !opensslFolders.has(folder)) faults.push(fault);
         if (include.system || allowed === undefined || allowed === "everything") continue;
         const target = [`native/${include.path}`, posix.join(dirname(path), include.path)].find((name) =>

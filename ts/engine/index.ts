@@ -6,7 +6,7 @@ import { TmrError } from "../errors.js";
 import type { Engine } from "./types.js";
 
 export type * from "./types.js";
-export { Intake, Verdict } from "./types.js";
+export { Arrived, Intake, Verdict } from "./types.js";
 
 /**
  * Why the engine cannot run on this runtime, or null when it can. It calls the OpenSSL inside the node binary, so it

@@ -237,6 +237,60 @@ export interface Gateway extends Ordering, PlainVotes {
   takeUpstreamOutput(upstream: number): Buffer | null;
 }
 
+/** Bits of what {@link SocketsOptions.turn} is told; bit 1 to 3: bytes of that upstream were taken. */
+export const Arrived = { clients: 1, closed: 16 } as const;
+
+export interface SocketsOptions {
+  /** Unsent bytes of a client from which on it is not read any more and its answers wait in the gateway. */
+  readonly pauseAboveBytes: number;
+  /** How long such a client may take to read them, ms. */
+  readonly unreadTimeoutMs: number;
+  /** An upstream that leaves more than this unsent is given up. */
+  readonly maxUpstreamBytes: number;
+  /**
+   * Called once per turn of the event loop in which something happened, after everything was read that was there: bytes were
+   * given to the gateway, or connections are over (`takeClosed`). `arrived`: bits, see {@link Arrived}.
+   */
+  turn(arrived: number): void;
+}
+
+/** A connection that is over; the engine has closed its socket. */
+export interface ClosedConnection {
+  /** 1 to 3, or 0 when it was a client's */
+  readonly upstream: number;
+  readonly client: number;
+  /**
+   * `ended`: by the peer, in order. `failed`: see `error`. `not-genuine`: its bytes. `unread`: it left too much unread, or
+   * for too long.
+   */
+  readonly why: "ended" | "failed" | "not-genuine" | "unread";
+  /** with `failed`, the system's name of the error */
+  readonly error: string;
+}
+
+/**
+ * Connected sockets on the event loop of this thread, between which and a gateway bytes go without JavaScript. Their owner
+ * decides who is let in and when is written, and is told who is gone: then it calls `removeClient` or `clearUpstream`.
+ */
+export interface Sockets {
+  /**
+   * Makes a descriptor of its own for this client's connection; the one given stays its owner's to close. `rest` was read from it
+   * already. False: it cannot, or the client has one.
+   */
+  openClient(client: number, descriptor: number, rest: Uint8Array): boolean;
+  openUpstream(upstream: number, descriptor: number, rest: Uint8Array): boolean;
+  /** Writes what the gateway has, once per socket. */
+  flush(): void;
+  /** Behind what was written, tells the client that nothing more comes; it is over when the client closes, or in time. */
+  endClient(client: number): void;
+  /** Closes at once; `takeClosed` does not tell of it. */
+  dropClient(client: number): void;
+  dropUpstream(upstream: number): void;
+  takeClosed(): ClosedConnection | null;
+  /** Closes all of them. Closing the gateway, or the end of the thread, does the same. */
+  close(): void;
+}
+
 export interface OrderingOptions {
   readonly limits: OrderingLimits;
   /** 32 bytes that only the twins hold: batches are MACed and marks proved with keys derived from it (HKDF) */
@@ -276,6 +330,8 @@ export interface Engine {
   createHandshake(options: HandshakeOptions): Handshake;
   createOrderer(options: OrderingOptions): Orderer;
   createGateway(options: OrderingOptions): Gateway;
+  /** One per gateway. */
+  createSockets(gateway: Gateway, options: SocketsOptions): Sockets;
   /**
    * Compares the ballots of upstreams 1, 2, 3 on one batch, record by record; native/vote/vote.hpp has the rules. Throws
    * on anything but a well-formed vote message of that upstream.

@@ -10,10 +10,10 @@ import type { Logger } from "pino";
 import { type StandaloneConfig, standaloneGenesisOf } from "../config/index.js";
 import { ed25519PrivateKey } from "../config/key-files.js";
 import { standaloneTrust } from "../container/index.js";
-import type { Engine, Gateway } from "../engine/types.js";
+import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { genesisDigest } from "../license/genesis.js";
-import { ClientListener } from "../server/client-listener.js";
+import { ClientListener, unreadLimits } from "../server/client-listener.js";
 import { SqliteStore } from "../store/sqlite-store.js";
 import { StoreDamageError } from "../store/store.js";
 import { attesterOf } from "../upstream/attest.js";
@@ -68,6 +68,7 @@ class StandaloneServer implements RunningStandalone {
   readonly #log: Logger;
   readonly #store: SqliteStore;
   readonly #gateway: Gateway;
+  readonly #sockets: Sockets;
   readonly #sequencer: Sequencer;
   readonly #containers: HeldContainers;
   readonly #clients: ClientListener;
@@ -90,6 +91,12 @@ class StandaloneServer implements RunningStandalone {
     const key = ed25519PrivateKey(config.keys.signing);
     const signer = new StandaloneSigner(key);
     this.#gateway = makeGateway(config, engine);
+    this.#sockets = engine.createSockets(this.#gateway, {
+      ...unreadLimits,
+      // It has none.
+      maxUpstreamBytes: 1,
+      turn: (arrived) => this.#turn(arrived),
+    });
     this.#sequencer = new Sequencer({
       ordering: this.#gateway,
       store: this.#store,
@@ -113,11 +120,11 @@ class StandaloneServer implements RunningStandalone {
     this.#clients = new ClientListener({
       engine,
       gateway: this.#gateway,
+      sockets: this.#sockets,
       staticKey: config.keys.noise,
       maxClients: config.limits.maxClients,
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-      received: () => this.#schedulePump(),
-      joined: () => {},
+      joined: () => this.#schedulePump(),
     });
   }
 
@@ -168,6 +175,7 @@ class StandaloneServer implements RunningStandalone {
     this.#containers.close();
     this.#sequencer.stop();
     await this.#clients.close();
+    this.#sockets.close();
     this.#gateway.close();
     this.#store.close();
     this.#log.info("stopped");
@@ -206,16 +214,27 @@ class StandaloneServer implements RunningStandalone {
 
   // ---- one turn --------------------------------------------------------------------------------------------------
 
+  /** The engine has taken bytes of clients, or some are gone. */
+  #turn(arrived: number): void {
+    if ((arrived & Arrived.closed) !== 0) {
+      for (let closed = this.#sockets.takeClosed(); closed !== null; closed = this.#sockets.takeClosed()) {
+        this.#clients.closed(closed);
+      }
+    }
+    this.#pump();
+  }
+
+  /** For what happens outside {@link #turn}: in this turn of the event loop, or the next. */
   #schedulePump(): void {
     if (this.#pumpQueued) return;
     this.#pumpQueued = true;
     setImmediate(() => {
-      this.#pumpQueued = false;
-      this.#pump();
+      if (this.#pumpQueued) this.#pump();
     });
   }
 
   #pump(): void {
+    this.#pumpQueued = false;
     if (this.#stopped) return;
     try {
       this.#sequencer.pump(performance.now(), Date.now());
@@ -225,7 +244,7 @@ class StandaloneServer implements RunningStandalone {
       this.#dependencies.fatal(error);
       return;
     }
-    this.#clients.flush();
+    this.#sockets.flush();
     // What did not fit into one write waits for the next turn, and the sockets are read before.
     if (this.#gateway.pending > 0) this.#schedulePump();
   }

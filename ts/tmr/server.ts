@@ -6,10 +6,10 @@ import { verify } from "node:crypto";
 import type { Logger } from "pino";
 import type { ServerConfig } from "../config/index.js";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
-import type { Engine, Gateway } from "../engine/types.js";
+import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
-import { ClientListener } from "../server/client-listener.js";
+import { ClientListener, unreadLimits } from "../server/client-listener.js";
 import { attestMessage } from "../wire/borrow.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
@@ -21,7 +21,7 @@ import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
 import type { Admission } from "./term.js";
-import { UpstreamLink } from "./upstream-link.js";
+import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
 
 export interface ServerDependencies {
   readonly engine: Engine;
@@ -66,6 +66,7 @@ class TmrServer implements RunningServer {
   readonly #log: Logger;
   readonly #state: ServerState;
   readonly #gateway: Gateway;
+  readonly #sockets: Sockets;
   readonly #core: TmrCore;
   readonly #twinLink: TwinLink;
   readonly #holdings: Holdings;
@@ -87,17 +88,23 @@ class TmrServer implements RunningServer {
     this.#state = new ServerState(config.state);
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
+    this.#sockets = engine.createSockets(this.#gateway, {
+      ...unreadLimits,
+      maxUpstreamBytes: MAX_UNSENT_BYTES,
+      turn: (arrived) => this.#turn(arrived),
+    });
     this.#core = this.#makeCore();
     this.#twinLink = this.#makeTwinLink();
     this.#clients = new ClientListener({
       engine,
       gateway: this.#gateway,
+      sockets: this.#sockets,
       staticKey: config.keys.client,
       maxClients: config.limits.maxClients,
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-      received: () => this.#schedulePump(),
       joined: (client) => {
         if (this.#core.role === "passive" || this.#core.role === "stopped") this.#core.sayNotActive(client);
+        this.#schedulePump();
       },
     });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
@@ -152,21 +159,44 @@ class TmrServer implements RunningServer {
     await this.#clients.close();
     for (const link of this.#links.values()) link.close();
     this.#twinLink.close();
+    this.#sockets.close();
     this.#gateway.close();
     this.#log.info("stopped");
   }
 
   // ---- one turn --------------------------------------------------------------------------------------------------
 
+  /** The engine has taken bytes from sockets, or some are gone. */
+  #turn(arrived: number): void {
+    if ((arrived & Arrived.closed) !== 0) this.#forgetClosed();
+    const nowMs = performance.now();
+    for (const upstream of upstreamIds) {
+      if ((arrived & (1 << upstream)) !== 0) this.#receivedFrom(upstream, nowMs);
+    }
+    this.#pump(nowMs);
+  }
+
+  #forgetClosed(): void {
+    for (let closed = this.#sockets.takeClosed(); closed !== null; closed = this.#sockets.takeClosed()) {
+      if (closed.upstream === 0) this.#clients.closed(closed);
+      else this.#links.get(closed.upstream as UpstreamId)?.closed(closed);
+    }
+  }
+
+  /** For what happens outside {@link #turn}: in this turn of the event loop, or the next. */
   #schedulePump(): void {
     if (this.#pumpQueued) return;
     this.#pumpQueued = true;
     setImmediate(() => {
-      this.#pumpQueued = false;
-      if (this.#stopped) return;
-      this.#core.pump(performance.now());
-      this.#flush();
+      if (this.#pumpQueued) this.#pump(performance.now());
     });
+  }
+
+  #pump(nowMs: number): void {
+    this.#pumpQueued = false;
+    if (this.#stopped) return;
+    this.#core.pump(nowMs);
+    this.#sockets.flush();
   }
 
   #tick(): void {
@@ -176,12 +206,7 @@ class TmrServer implements RunningServer {
       this.#twinLink.beat();
     }
     this.#core.tick(nowMs);
-    this.#flush();
-  }
-
-  #flush(): void {
-    for (const link of this.#links.values()) link.flush();
-    this.#clients.flush();
+    this.#sockets.flush();
   }
 
   // ---- the parts -------------------------------------------------------------------------------------------------
@@ -259,6 +284,7 @@ class TmrServer implements RunningServer {
     return new UpstreamLink({
       engine: this.#dependencies.engine,
       gateway: this.#gateway,
+      sockets: this.#sockets,
       upstream,
       address: entry.address,
       remoteStaticKey: entry.key,
@@ -276,17 +302,14 @@ class TmrServer implements RunningServer {
         this.#core.disconnected(upstream, performance.now());
         this.#schedulePump();
       },
-      received: () => this.#receivedFrom(upstream),
     });
   }
 
-  #receivedFrom(upstream: UpstreamId): void {
-    const nowMs = performance.now();
+  #receivedFrom(upstream: UpstreamId, nowMs: number): void {
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
       this.#core.control(upstream, bytes, nowMs);
     }
     this.#core.voted(upstream, nowMs);
-    this.#schedulePump();
   }
 
   // ---- what is said and kept -------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 /**
- * One link of the panel: keeps an encrypted connection to an upstream, and makes a new one whenever it breaks. Bytes go
- * straight between the socket and the engine; this file only decides when to connect.
+ * One link of the panel: keeps an encrypted connection to an upstream, and makes a new one whenever it breaks. The engine has
+ * its socket once it is open; this file only decides when to connect.
  */
 import type { Socket } from "node:net";
-import type { Engine, Gateway } from "../engine/types.js";
-import { Intake } from "../engine/types.js";
+import type { ClosedConnection, Engine, Gateway, Session, Sockets } from "../engine/types.js";
 import { connectSocket } from "../transport/dial.js";
+import { handOver } from "../transport/hand-over.js";
 import { initiate } from "../transport/handshake.js";
 import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
 import type { UpstreamId } from "./choose.js";
@@ -13,6 +13,7 @@ import type { UpstreamId } from "./choose.js";
 export interface UpstreamLinkOptions {
   readonly engine: Engine;
   readonly gateway: Gateway;
+  readonly sockets: Sockets;
   readonly upstream: UpstreamId;
   readonly address: string;
   /** the upstream's static public key */
@@ -22,21 +23,22 @@ export interface UpstreamLinkOptions {
   readonly connectTimeoutMs: number;
   connected(upstream: UpstreamId): void;
   disconnected(upstream: UpstreamId, reason: string): void;
-  /** The engine has taken bytes: votes are counted, other messages wait in the gateway. */
-  received(upstream: UpstreamId): void;
 }
 
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
 /** An upstream that takes nothing for so long that this much waits is given up; it will be fed from its log's end. */
-const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+const reasons = {
+  ended: "connection closed",
+  "not-genuine": "bytes that are not genuine",
+  unread: "the upstream takes no bytes",
+} as const;
 
 export class UpstreamLink {
   readonly #options: UpstreamLinkOptions;
-  #socket: Socket | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #retryMs = FIRST_RETRY_MS;
-  #lastReason = "";
   #closed = false;
 
   constructor(options: UpstreamLinkOptions) {
@@ -47,22 +49,16 @@ export class UpstreamLink {
     void this.#connect();
   }
 
-  /** Writes what the engine has sealed for this upstream. */
-  flush(): void {
-    const socket = this.#socket;
-    if (socket === null) return;
-    for (;;) {
-      const bytes = this.#options.gateway.takeUpstreamOutput(this.#options.upstream);
-      if (bytes === null) break;
-      socket.write(bytes);
-    }
-    if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy(new Error("the upstream takes no bytes"));
+  /** To be told when the engine says that the connection is over. */
+  closed({ why, error }: ClosedConnection): void {
+    this.#options.gateway.clearUpstream(this.#options.upstream);
+    this.#later(why === "failed" ? error : reasons[why]);
   }
 
   close(): void {
     this.#closed = true;
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
-    this.#socket?.destroy();
+    this.#options.sockets.dropUpstream(this.#options.upstream);
   }
 
   async #connect(): Promise<void> {
@@ -89,34 +85,17 @@ export class UpstreamLink {
     }
   }
 
-  #open(socket: Socket, session: Parameters<Gateway["setUpstream"]>[1], rest: Buffer): void {
-    const { gateway, upstream } = this.#options;
-    this.#socket = socket;
-    this.#retryMs = FIRST_RETRY_MS;
-    this.#lastReason = "";
+  #open(socket: Socket, session: Session, rest: Buffer): void {
+    const { gateway, sockets, upstream } = this.#options;
     gateway.setUpstream(upstream, session);
-    socket.on("data", (chunk: Buffer) => this.#take(socket, chunk));
-    socket.on("error", (error) => {
-      this.#lastReason = error.message;
-    });
-    socket.on("close", () => {
-      if (this.#socket !== socket) return;
-      this.#socket = null;
+    const open = (descriptor: number, all: Buffer) => sockets.openUpstream(upstream, descriptor, all);
+    if (!handOver(socket, rest, open)) {
       gateway.clearUpstream(upstream);
-      this.#later(this.#lastReason === "" ? "connection closed" : this.#lastReason);
-    });
-    this.#options.connected(upstream);
-    if (rest.length > 0) this.#take(socket, rest);
-    socket.resume();
-  }
-
-  #take(socket: Socket, chunk: Buffer): void {
-    if (this.#options.gateway.upstreamBytes(this.#options.upstream, chunk) !== Intake.ok) {
-      this.#lastReason = "bytes that are not genuine";
-      socket.destroy();
+      this.#later(reasons.ended);
       return;
     }
-    this.#options.received(this.#options.upstream);
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#options.connected(upstream);
   }
 
   #later(reason: string): void {

@@ -4,7 +4,7 @@
  * median of the three upstream clocks and never goes back.
  */
 import { allRules, type ProtocolRules } from "../wire/rules.js";
-import { type UpstreamId, upstreamIds } from "./choose.js";
+import type { UpstreamId } from "./choose.js";
 
 /**
  * The most that one step counts. A longer one means that this process stood still: whether there was a quorum meanwhile
@@ -18,7 +18,7 @@ export class VotedClock {
   #calendarMs = 0;
   #advancedAtMs: number | null = null;
   /** upstream clock minus own monotonic clock, ms */
-  readonly #offsetsMs = new Map<UpstreamId, number>();
+  readonly #offsetsMs: (number | undefined)[] = [undefined, undefined, undefined];
 
   constructor(rules: ProtocolRules = allRules) {
     this.#rules = rules;
@@ -33,7 +33,7 @@ export class VotedClock {
 
   /** An upstream said its clock in a message that arrived at `nowMs`. */
   sample(upstream: UpstreamId, clockMs: number, nowMs: number): void {
-    if (clockMs > 0) this.#offsetsMs.set(upstream, clockMs - nowMs);
+    if (clockMs > 0) this.#offsetsMs[upstream - 1] = clockMs - nowMs;
   }
 
   /** To be called at every tick and before every batch: time passes only from one call with quorum to the next. */
@@ -59,10 +59,18 @@ export class VotedClock {
    * begin too soon and expire too soon. Clocks of upstreams that are away go on by their last known offset.
    */
   calendarMs(nowMs: number): number {
-    const known = upstreamIds.flatMap((id) => this.#offsetsMs.get(id) ?? []).sort((a, b) => a - b);
-    const median = this.#rules.calendarMedian ? 1 : 2;
-    const offset = known.length === 3 ? known[median] : known[0];
-    if (offset !== undefined) this.#calendarMs = Math.max(this.#calendarMs, Math.floor(offset + nowMs));
+    const offset = this.#offsetMs();
+    if (offset !== null) this.#calendarMs = Math.max(this.#calendarMs, Math.floor(offset + nowMs));
     return this.#calendarMs;
+  }
+
+  #offsetMs(): number | null {
+    const [a, b, c] = this.#offsetsMs;
+    if (a === undefined || b === undefined || c === undefined) {
+      const known = this.#offsetsMs.filter((offset) => offset !== undefined);
+      return known.length === 0 ? null : Math.min(...known);
+    }
+    if (!this.#rules.calendarMedian) return Math.max(a, b, c);
+    return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
   }
 }
