@@ -71,6 +71,7 @@ export class TrackingService {
   }
 
   async #run(): Promise<void> {
+    await this.#mend();
     while (!this.#stopping.signal.aborted) {
       const { epoch } = this.#server;
       try {
@@ -83,6 +84,15 @@ export class TrackingService {
         if (!changed) this.#failed(error);
         await this.#wait(changed ? this.#pollMs : this.#retryMs);
       }
+    }
+  }
+
+  /** What a death of this server left half-written is set aside at once, though the server may not lead for years. */
+  async #mend(): Promise<void> {
+    try {
+      await this.#writer?.ask("passive");
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
