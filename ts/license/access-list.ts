@@ -4,7 +4,13 @@
  * Default. Where no level has one, everybody is allowed, as with an empty list.
  */
 import { canonicalJson } from "../wire/canonical.js";
-import { type AccessListDocument, type Rule, type RuleLevel, readAccessList } from "./access-list-document.js";
+import {
+  type AccessListDocument,
+  MAX_ACCESS_LIST_BYTES,
+  type Rule,
+  type RuleLevel,
+  readAccessList,
+} from "./access-list-document.js";
 import type { Party } from "./party.js";
 import { contains, foldCase, parseSubnet, type Subnet } from "./subnet.js";
 
@@ -51,7 +57,11 @@ export class AccessList {
   static parse(bytes: Uint8Array): AccessList | readonly string[] {
     if (bytes.length === 0) return AccessList.empty;
     const document = readAccessList(bytes);
-    return "faults" in document ? document.faults : new AccessList(document);
+    if ("faults" in document) return document.faults;
+    const list = new AccessList(document);
+    // Snapshots keep the canonical form, which may be longer than what came, and read it by the same bound.
+    if (list.bytes.length <= MAX_ACCESS_LIST_BYTES) return list;
+    return [`the document has ${list.bytes.length} bytes in canonical form, at most ${MAX_ACCESS_LIST_BYTES} are kept`];
   }
 
   /** Nothing has to be asked. */

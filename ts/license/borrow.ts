@@ -36,8 +36,6 @@ export function borrow(call: Call): void {
   const fault = faultInBorrowing(wanted, key);
   if (fault !== null) {
     out.refuse(Status["bad-request"], fault);
-  } else if (!out.hasRoomForList) {
-    out.refuse(Status.busy, "Too many long answers were asked for at once; ask again.");
   } else if (state.borrowings.find(key) !== -1) {
     borrowAgain(call, state.borrowings.find(key), wanted);
   } else {

@@ -56,6 +56,9 @@ function inSession(call: Call): void {
     closeSession(call);
   } else if (state.results.size >= state.limits.maxStoredResults) {
     out.refuse(Status.busy, "Too many answers wait to be acknowledged by their clients; ask again.");
+  } else if (call.kind === Kind.borrow && !out.hasRoomForList) {
+    // Before anything is stored: the client asks again with the same number.
+    refuseForNow(call);
   } else {
     write(call);
     if (state.events.on) trackAnswer(call);

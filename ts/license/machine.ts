@@ -153,7 +153,7 @@ export class LicenseMachine {
     else if (call.kind === Kind.checkpoint) this.#checkpointsAsked.push(index);
     else if (call.kind >= FIRST_SYSTEM_KIND) administer(call);
     else executeRequest(call);
-    if (this.#state.seats.freed.length > 0) settleFreed(this.#state, call.reached);
+    if (this.#state.seats.freed.size > 0) settleFreed(this.#state, call.reached);
   }
 
   /** Ends every session whose time is over, and says when the next end of a session, a wait or a lingering will be. */

@@ -13,12 +13,16 @@ import type { State } from "./state.js";
 /** Lets those who wait have the seats that were given back since the last call. */
 export function settleFreed(state: State, reached: number): void {
   const { freed } = state.seats;
-  while (freed.length > 0) settle(state, freed.pop() as Pool, reached);
+  // A pool that is given back to meanwhile comes to the end again; many handles of one that end together are one.
+  for (const pool of freed) {
+    freed.delete(pool);
+    settle(state, pool, reached);
+  }
 }
 
 /** Looks at everybody who waits. */
 export function settleAll(state: State, reached: number): void {
-  state.seats.freed.length = 0;
+  state.seats.freed.clear();
   for (const pool of state.seats.awaited()) settle(state, pool, reached);
   settleFreed(state, reached);
 }

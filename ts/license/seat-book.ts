@@ -32,7 +32,7 @@ const noPools: readonly Pool[] = [];
 export class SeatBook {
   readonly claims = new Claims();
   /** Pools with seats given back that somebody waits for; whoever looks after those who wait empties it. */
-  readonly freed: Pool[] = [];
+  readonly freed = new Set<Pool>();
   /** pools that somebody waits for */
   readonly #awaited = new Set<Pool>();
   readonly #handles: HandleTable;
@@ -216,7 +216,7 @@ export class SeatBook {
         this.noteWaiting(pool, slot, -1);
         if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
         // Whoever stood behind it may be able to take what it waited for.
-        if (pool.waiting.size > 0) this.freed.push(pool);
+        if (pool.waiting.size > 0) this.freed.add(pool);
         return;
       case HandleState.lingering:
         handles.unlink(pool.released, slot);
@@ -244,7 +244,7 @@ export class SeatBook {
     if (state === HandleState.lingering) pool.lingering -= seats;
     else pool.used -= seats;
     if (pool.ruleSeats !== null) this.#count(pool, this.#handles.rule(slot), -seats);
-    if (pool.waiting.size > 0) this.freed.push(pool);
+    if (pool.waiting.size > 0) this.freed.add(pool);
   }
 
   #linger(slot: number, pool: Pool, until: number): void {
@@ -258,7 +258,7 @@ export class SeatBook {
     pool.used -= seats;
     pool.lingering += seats;
     // The seats linger for somebody, who may be waiting.
-    if (pool.waiting.size > 0) this.freed.push(pool);
+    if (pool.waiting.size > 0) this.freed.add(pool);
   }
 
   #join(slot: number, pool: Pool): void {
@@ -267,7 +267,7 @@ export class SeatBook {
     const chain = this.claims.share(pool, party, session) ?? this.claims.addShare(pool, party, session);
     this.#handles.link(chain, slot);
     // Handles of the station that wait need no seat any more.
-    if (chain.size === 1 && pool.sharesWaiting > 0) this.freed.push(pool);
+    if (chain.size === 1 && pool.sharesWaiting > 0) this.freed.add(pool);
   }
 
   /** The seat of a station passes on to the handle that shares it longest. */

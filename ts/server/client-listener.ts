@@ -41,6 +41,8 @@ export const unreadLimits: Pick<SocketsOptions, "pauseAboveBytes" | "unreadTimeo
   unreadTimeoutMs: 10_000,
 };
 /** How long a client may take to close its side when the server closes. */
+/** A connection on which nothing was said for so long is asked whether it is still there. */
+const KEEP_ALIVE_MS = 10_000;
 const LINGER_MS = 1_000;
 
 export class ClientListener {
@@ -53,7 +55,9 @@ export class ClientListener {
 
   constructor(options: ClientListenerOptions) {
     this.#options = options;
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
+    // A machine that lost its power says nothing, and nothing is written to an idle client.
+    const sockets = { pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    this.#server = createServer(sockets, (socket) => void this.#accept(socket));
   }
 
   get clients(): number {

@@ -12,6 +12,8 @@ import type { UpstreamId } from "./choose.js";
 const MAX_UNDER_WAY = 256;
 /** An upstream that does not answer for so long is not waited for: the client asks again. */
 const PATIENCE_MS = 1_000;
+/** Two of them and the document fit into one answer; a longer one is no certificate of ours. */
+const MAX_CERTIFICATE_BYTES = 12_288;
 
 export interface AttestationPorts {
   /** upstreams with an open link */
@@ -54,7 +56,8 @@ export class Attestations {
   attested(upstream: UpstreamId, { ask, document, signature, certificate }: LinkMessageOf<"attested">): void {
     const one = this.#underWay.get(ask);
     if (one === undefined || !one.asked.includes(upstream)) return;
-    const isSigned = signature.length > 0 && this.#ports.isGenuine(upstream, document, signature);
+    const isShort = certificate.length <= MAX_CERTIFICATE_BYTES && signature.length <= MAX_CERTIFICATE_BYTES;
+    const isSigned = isShort && signature.length > 0 && this.#ports.isGenuine(upstream, document, signature);
     // Views on a message that is gone after this turn.
     const vote = isSigned ? { signature: Buffer.from(signature), certificate: Buffer.from(certificate) } : unsigned;
     one.votes.add(upstream, { document: Buffer.from(document), ...vote });
