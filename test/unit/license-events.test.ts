@@ -4,6 +4,7 @@ import { TmrError } from "../../ts/errors.js";
 import { LIMITS } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { Kind } from "../../ts/wire/kinds.js";
+import { borrowAs, returnAs, returnOf } from "../support/borrow-kit.js";
 import {
   acknowledge,
   askEvents,
@@ -36,6 +37,15 @@ function trackedKit(): LicenseKit {
   kit.one(trackingOn);
   drain(kit);
   kit.ask("a", Kind.openSession, { durationMs: 10_000, blob: names("cad-1", "anna", "", "cad", "1.2.0") });
+  return kit;
+}
+
+/** Tracked, with ten units to consume, and two seats that may be borrowed for a minute and called back. */
+function lendingKit(): LicenseKit {
+  const kit = trackedKit();
+  const options = { borrowSeconds: 60, borrowRevocable: true as const, unitCounter: 10 };
+  kit.holdAll(terms({ tmrId: 1, quantity: 2, ...options }));
+  drain(kit);
   return kit;
 }
 
@@ -122,6 +132,115 @@ describe("license tracking", () => {
   for (const [statement, act, expected] of rows) {
     it(statement, () => {
       const kit = trackedKit();
+      act(kit);
+      assert.deepEqual(
+        drain(kit).map(({ what }) => what),
+        expected,
+      );
+    });
+  }
+
+  const held = { ...anna, ...license, seats: 1, mode: "user-limit", handle: 262144 };
+  const lent = { event: "borrow", ...held, until: Date.UTC(2030, 0, 1) + 60_000, used: 1, total: 2 };
+  const back = { event: "return", ...held, used: 0, total: 2 };
+  const refused = { event: "refusal", ...anna, product: 13, item: 0 };
+  const inContainer = "License 6000010:13 item 1 in container 131-729831162";
+  const lending: readonly (readonly [string, (kit: LicenseKit) => void, readonly Record<string, unknown>[]])[] = [
+    [
+      "tells units with the handle that took them, and how many are left",
+      (kit) => {
+        const { handle } = kit.access("a");
+        kit.ask("a", Kind.consume, { handle, quantity: 4 });
+      },
+      [
+        { event: "access", ...held, used: 1, total: 2 },
+        { event: "units", ...held, asked: 4, units: 6 },
+      ],
+    ],
+    [
+      "tells units that are refused, and takes none",
+      (kit) => {
+        const { handle } = kit.access("a");
+        kit.ask("a", Kind.consume, { handle, quantity: 11 });
+      },
+      [
+        { event: "access", ...held, used: 1, total: 2 },
+        {
+          ...refused,
+          ...license,
+          status: "units-used-up",
+          reason: `${inContainer}: 10 units are left, 11 asked for.`,
+          asked: 11,
+          handle: 262144,
+        },
+      ],
+    ],
+    [
+      "tells a borrowing once, as that and not as an access, with its end; its return with the cause",
+      (kit) => void returnAs(kit, "a", borrowAs(kit, "a", "laptop"), "laptop"),
+      [lent, { ...back, cause: "returned" }],
+    ],
+    [
+      "tells a borrowing of several seats",
+      (kit) => void borrowAs(kit, "a", "laptop", { quantity: 2, durationMs: 5_000 }),
+      [{ ...lent, seats: 2, until: Date.UTC(2030, 0, 1) + 5_000, used: 2 }],
+    ],
+    [
+      "tells a borrowing once that is asked for again with its key, and a return that is signed again as refused",
+      (kit) => {
+        const borrowed = borrowAs(kit, "a", "laptop");
+        borrowAs(kit, "a", "laptop");
+        returnAs(kit, "a", borrowed, "laptop");
+        kit.ask("a", Kind.returnBorrow, returnOf(borrowed, "laptop"));
+      },
+      [
+        lent,
+        { ...back, cause: "returned" },
+        {
+          ...refused,
+          product: 0,
+          status: "handle-unknown",
+          reason: "Nothing is borrowed as handle 262144 from 131-729831162.",
+          asked: 0,
+          handle: 262144,
+        },
+      ],
+    ],
+    [
+      "tells a borrowing whose time is over, after its session too, with who had it",
+      (kit) => {
+        borrowAs(kit, "a", "laptop");
+        kit.ask("a", Kind.closeSession);
+        kit.calendarMs += 60_001;
+        kit.one(EXPIRE);
+      },
+      [lent, { ...back, cause: "ended" }],
+    ],
+    [
+      "tells a borrowing that an administrator calls back",
+      (kit) => {
+        const { handle } = borrowAs(kit, "a", "laptop");
+        kit.one({ kind: Kind.cancelHandle, request: 0, session: new Uint8Array(16), handle });
+      },
+      [lent, { ...back, cause: "cancelled" }],
+    ],
+    [
+      "tells a refused borrowing with its reason",
+      (kit) => void borrowAs(kit, "a", "laptop", { durationMs: 60_001 }),
+      [
+        {
+          ...refused,
+          status: "not-borrowable",
+          reason: `${inContainer} may be borrowed for at most 60000 ms; this one asked for 60001.`,
+          asked: 1,
+          mode: "user-limit",
+        },
+      ],
+    ],
+  ];
+  for (const [statement, act, expected] of lending) {
+    it(statement, () => {
+      const kit = lendingKit();
       act(kit);
       assert.deepEqual(
         drain(kit).map(({ what }) => what),

@@ -59,7 +59,7 @@ function cancelHandle(call: Call): void {
   const item = state.itemOf(slot);
   out.u64(ResultWord.handle, handle);
   out.mode(handles.mode(slot));
-  if (borrowing !== undefined) state.endBorrowing(slot);
+  if (borrowing !== undefined) state.endBorrowing(slot, "cancelled");
   else if (handles.state(slot) === HandleState.lingering) state.endLingering(slot);
   else state.lose(slot, HandleState.cancelled);
   settleFreed(state, call.reached);

@@ -144,7 +144,7 @@ export function returnBorrow(call: Call): void {
   out.u64(ResultWord.handle, handle);
   out.mode(state.handles.mode(slot));
   out.u32(ResultWord.quantity, state.handles.seats(slot));
-  state.endBorrowing(slot);
+  state.endBorrowing(slot, "returned");
   settleFreed(state, call.reached);
   out.license(pool, state.container.itemOf(pool, module), state.container);
 }

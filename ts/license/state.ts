@@ -247,14 +247,17 @@ export class State {
     this.#journal.three(pool.id, taken.seats, taken.rule);
     this.#journal.block(this.handles.identity(slot));
     writeBorrowing(borrowing, this.#journal);
+    if (this.events.on) trackBegin(this, slot, "borrow");
     return slot;
   }
 
-  /** A borrowed license is back: its seats are free. */
-  endBorrowing(slot: number): void {
+  /** A borrowed license is back, or its time is over: its seats are free. */
+  endBorrowing(slot: number, cause: "returned" | "ended" | "cancelled"): void {
     this.#entry(Change.borrowingEnded, slot, this.handles.handle(slot));
+    const end = this.events.on ? trackEnd(this, slot, cause) : null;
     this.borrowings.delete(slot);
     this.seats.drop(slot);
+    end?.();
   }
 
   /**
@@ -284,7 +287,7 @@ export class State {
       slot !== -1 && this.#leftOf(slot) < 0;
       slot = this.borrowings.firstToEnd()
     ) {
-      this.endBorrowing(slot);
+      this.endBorrowing(slot, "ended");
     }
     const { handles } = this;
     for (

@@ -21,6 +21,7 @@ export type EndCause =
   | "waited-too-long"
   | "lingered"
   | "returned"
+  | "ended"
   | "other";
 
 type Names = Readonly<Record<string, string>>;
@@ -32,18 +33,25 @@ const modeNames = new Map<number, string>([
   [AccessMode.exclusive, "exclusive"],
   [AccessMode.noUserLimit, "no-user-limit"],
 ]);
-/** Kinds whose success is told by {@link trackAnswer}; those that take or give seats are told where seats are counted. */
-const toldByAnswer = new Map<number, string>([
-  [Kind.consume, "units"],
-  [Kind.borrow, "borrow"],
-  [Kind.returnBorrow, "return"],
+/** Kinds whose refusals are told. */
+const refusedKinds = new Set<number>([Kind.access, Kind.consume, Kind.borrow, Kind.returnBorrow]);
+/** What the end of a handle is called, by what it was; of all others it is a release. */
+const endNames = new Map<number, string>([
+  [HandleState.queued, "queue-end"],
+  [HandleState.lingering, "linger-end"],
+  [HandleState.borrowed, "return"],
 ]);
-const refusedKinds = new Set<number>([Kind.access, ...toldByAnswer.keys()]);
 
-/** A handle was given its seats, or waits for them. */
-export function trackBegin(state: State, slot: number, event: "access" | "queue"): void {
+/** A handle was given its seats, is used offline until a time, or waits. */
+export function trackBegin(state: State, slot: number, event: "access" | "borrow" | "queue"): void {
   const pool = poolOf(state, slot);
-  state.events.add(pool.key.firmCode, { event, ...handleOf(state, slot, pool), ...stateOf(pool) });
+  const untilMs = state.borrowings.get(slot)?.untilMs;
+  state.events.add(pool.key.firmCode, {
+    event,
+    ...handleOf(state, slot, pool),
+    ...(untilMs === undefined ? {} : { until: untilMs }),
+    ...stateOf(pool),
+  });
 }
 
 /**
@@ -54,8 +62,7 @@ export function trackEnd(state: State, slot: number, cause: EndCause): (() => vo
   const was = state.handles.state(slot);
   if (isLost(was)) return null;
   const pool = poolOf(state, slot);
-  const event = was === HandleState.queued ? "queue-end" : was === HandleState.lingering ? "linger-end" : "release";
-  const about = { event, ...handleOf(state, slot, pool), cause };
+  const about = { event: endNames.get(was) ?? "release", ...handleOf(state, slot, pool), cause };
   return () => state.events.add(pool.key.firmCode, { ...about, ...stateOf(pool) });
 }
 
@@ -74,43 +81,57 @@ function poolOf(state: State, slot: number): Pool {
   return state.container.pool(state.handles.pool(slot));
 }
 
-/** A request of a session was answered; its result is the current record. Tells refusals, and what no seat tells. */
+/**
+ * A request of a session was answered; its result is the current record. Tells refusals, and units: whatever takes or gives
+ * seats is told where seats are counted, so that what is asked twice is told once.
+ */
 export function trackAnswer(call: Call): void {
-  const { state, out, words, at, kind } = call;
-  const result = out.words;
-  const status = (result[out.at] as number) >>> 16;
-  const asked = {
-    product: words[at + RequestWord.productCode] as number,
-    item: words[at + RequestWord.itemRef] as number,
-  };
-  const codeOfResult = result[out.at + ResultWord.firmCode] as number;
-  if (status === Status.queued) return;
-  if (status !== Status.ok) {
-    if (!refusedKinds.has(kind)) return;
-    const reason = { status: statusName(status), reason: out.text()?.toString("utf8") ?? "" };
-    const told = firmOf(state, codeOfResult || (words[at + RequestWord.firmCode] as number), asked);
-    addAnswer(call, told.firmCode, "refusal", { ...told.license, ...reason });
-    return;
-  }
-  const event = toldByAnswer.get(kind);
-  if (event === undefined) return;
-  const product = result[out.at + ResultWord.productCode] as number;
-  const item = result[out.at + ResultWord.itemRef] as number;
-  const left = kind === Kind.consume ? { units: result[out.at + ResultWord.units] as number } : {};
-  addAnswer(call, codeOfResult, event, { product, item, ...left });
+  const { out, kind } = call;
+  const status = (out.words[out.at] as number) >>> 16;
+  if (status === Status.ok) {
+    if (kind === Kind.consume) trackUnits(call);
+  } else if (status !== Status.queued && refusedKinds.has(kind)) trackRefusal(call, status);
 }
 
-function addAnswer(call: Call, firmCode: number, event: string, about: Readonly<Record<string, unknown>>): void {
-  const { state, words, at } = call;
+function trackUnits({ state, out, words, at }: Call): void {
+  const slot = state.handles.findAny(u64At(words, at + RequestWord.handle));
+  const pool = poolOf(state, slot);
+  state.events.add(pool.key.firmCode, {
+    event: "units",
+    ...handleOf(state, slot, pool),
+    asked: words[at + RequestWord.quantity],
+    units: out.words[out.at + ResultWord.units],
+  });
+}
+
+function trackRefusal(call: Call, status: number): void {
+  const { state, session, out, words, at } = call;
   const mode = ((words[at + RequestWord.kind] as number) >>> 8) & 0xff;
   const handle = u64At(words, at + RequestWord.handle);
-  state.events.add(firmCode, {
-    event,
-    ...namesOf(state.sessions.identity(call.session)),
-    ...about,
+  const told = refusedLicense(call, handle);
+  state.events.add(told.firmCode, {
+    event: "refusal",
+    ...namesOf(state.sessions.identity(session)),
+    ...told.license,
+    status: statusName(status),
+    reason: out.text()?.toString("utf8") ?? "",
     asked: words[at + RequestWord.quantity],
     ...(mode === 0 ? {} : { mode: modeName(mode) }),
     ...(handle === 0 ? {} : { handle }),
+  });
+}
+
+/** What a refused request was about: the license of a handle that its session has, or the codes that it asked for. */
+function refusedLicense({ state, session, out, words, at }: Call, handle: number) {
+  const slot = handle === 0 ? -1 : state.handles.findAny(handle);
+  if (slot !== -1 && state.handles.session(slot) === session) {
+    const pool = poolOf(state, slot);
+    return { firmCode: pool.key.firmCode, license: licenseOf(pool) };
+  }
+  const codeOfResult = out.words[out.at + ResultWord.firmCode] as number;
+  return firmOf(state, codeOfResult || (words[at + RequestWord.firmCode] as number), {
+    product: words[at + RequestWord.productCode] as number,
+    item: words[at + RequestWord.itemRef] as number,
   });
 }
 

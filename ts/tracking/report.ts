@@ -74,7 +74,7 @@ export class UsageReport {
       counted.maximum = Math.max(counted.maximum, sum(of.used));
       counted.total = Math.max(counted.total, sum(of.total));
     }
-    if (event === "access") counted.accesses += 1;
+    if (event === "access" || event === "borrow") counted.accesses += 1;
     if (event === "refusal") {
       const reason = typeof status === "string" ? status : "unknown";
       counted.reasons.set(reason, (counted.reasons.get(reason) ?? 0) + 1);
