@@ -8,12 +8,6 @@ import { Product } from "./licenses.js";
 import { freeText, type Rule, told, toldAll } from "./rule.js";
 import type { Scene } from "./scene.js";
 
-/** As lists show it. */
-async function useText(scene: Scene, product: number): Promise<string> {
-  const item = await scene.item(product);
-  return item === undefined ? "absent" : `${item.used} taken, ${item.free} free`;
-}
-
 async function sentenceOf(asking: Promise<unknown>): Promise<string> {
   try {
     await asking;
@@ -51,7 +45,7 @@ export const accessRules: readonly Rule[] = [
       for (let i = 0; i < 9; i++) {
         await scene.access(Product.published, { mode: i < 3 ? "no-user-limit" : "user-limit" }, session);
       }
-      return useText(scene, Product.published);
+      return scene.useText(Product.published);
     },
   },
   {
@@ -113,7 +107,7 @@ export const accessRules: readonly Rule[] = [
       const share = async (host: string): Promise<string> => {
         const session = await scene.session({ host, station: host });
         for (let i = 0; i < 6; i++) await scene.access(Product.station, { mode: "station-share" }, session);
-        return useText(scene, Product.station);
+        return scene.useText(Product.station);
       };
       return `${await share("pc-1")}; ${await share("pc-2")}`;
     },
@@ -126,9 +120,9 @@ export const accessRules: readonly Rule[] = [
       const session = await scene.session();
       const [first, second] = [1, 2].map(() => scene.access(Product.station, { mode: "station-share" }, session));
       await (await first)?.release();
-      const still = await useText(scene, Product.station);
+      const still = await scene.useText(Product.station);
       await (await second)?.release();
-      return `${still}; ${await useText(scene, Product.station)}`;
+      return `${still}; ${await scene.useText(Product.station)}`;
     },
   },
   {

@@ -12,12 +12,14 @@ import { jsonOption } from "../options.js";
 import { jsonText, styled, type Terminal } from "../terminal.js";
 import { accessRules } from "./access.js";
 import { accessListRules } from "./access-list.js";
+import { borrowRules } from "./borrow.js";
 import { optionRules } from "./options.js";
 import type { Rule } from "./rule.js";
 import { Scene, type Stage } from "./scene.js";
 import { standaloneRules } from "./standalone.js";
 import { startStandaloneStage } from "./standalone-stage.js";
 import { startTmrStage } from "./tmr-stage.js";
+import { trackingRules } from "./tracking.js";
 import { votingRules } from "./voting.js";
 
 interface TourFlags {
@@ -41,10 +43,10 @@ interface Act {
   readonly rules: readonly Rule[];
 }
 
-const everywhere = [...optionRules, ...accessRules, ...accessListRules];
+const everywhere = [...optionRules, ...accessRules, ...borrowRules, ...accessListRules];
 const acts: readonly Act[] = [
-  { start: startTmrStage, rules: [...everywhere, ...votingRules] },
-  { start: startStandaloneStage, rules: [...everywhere, ...standaloneRules] },
+  { start: startTmrStage, rules: [...everywhere, ...votingRules, ...trackingRules] },
+  { start: startStandaloneStage, rules: [...everywhere, ...standaloneRules, ...trackingRules] },
 ];
 
 /** As shells have it for a program that was interrupted. */
@@ -55,6 +57,7 @@ const titles: Readonly<Record<Rule["section"], string>> = {
   4: "Access",
   5: "The 2-of-3 rules",
   6: "Access list",
+  7: "Tracking",
 };
 
 /** Adds `tmr tour`. `programFile` is the CLI's own file, which the processes run. */

@@ -30,6 +30,9 @@ export const Product = {
   /** a module of {@link Product.suite} */
   module: 23,
   passedOn: 24,
+  lent: 30,
+  revocable: 31,
+  tracked: 60,
 } as const;
 
 /** Quantity of {@link Product.unequal}: two copies say this, the third more. */
@@ -70,6 +73,9 @@ const wanted: readonly Wanted[] = [
   { id: "lingering", options: 'lingerTime = "2s"' },
   { id: "local", options: "localOnly = true" },
   { id: "spent", options: "unitCounter = 1000" },
+  { id: "lent", options: 'borrowTime = "7d"' },
+  { id: "revocable", options: 'borrowTime = "7d"\nborrowRevocable = true' },
+  { id: "tracked", quantity: 2, options: 'borrowTime = "1d"' },
   { id: "unequal", quantity: UNEQUAL_QUANTITY },
   { id: "lonely" },
   { id: "three" },

@@ -1,4 +1,6 @@
 /** Where the rules of the tour are played: real servers, and the sessions that one rule opened. */
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
 import { type ConnectOptions, connect } from "../../client/connect.js";
 import type { Handle } from "../../client/handle.js";
 import type { AccessOptions, Item, Session } from "../../client/session.js";
@@ -9,6 +11,12 @@ import type { Processes } from "../demo/processes.js";
 /** Servers that are running. */
 export interface Stage {
   readonly name: string;
+  /** for whatever a rule writes */
+  readonly dir: string;
+  /** the public key of the firm that issued all licenses, base64url */
+  readonly firmKey: string;
+  /** state folders of all servers that write license tracking */
+  readonly stateFolders: readonly string[];
   /** what clients know them by */
   readonly systemFile: string;
   /** configuration of the server that is active now: where an administrator asks */
@@ -18,6 +26,14 @@ export interface Stage {
   readonly processes: Processes;
   /** Kills the server that is active now and starts it again; resolves when clients are served. */
   restart(): Promise<void>;
+}
+
+/** What is added to the configuration of a server that writes license tracking. */
+export const trackingToml = "\n[tracking]\nenabled = true\n";
+
+/** The public key of the firm that issued the licenses of a stage. */
+export function firmKeyOf({ firms }: { readonly firms: readonly { readonly key: Buffer }[] }): string {
+  return firms[0]?.key.toString("base64url") ?? "";
 }
 
 const PATIENCE_MS = 30_000;
@@ -59,6 +75,17 @@ export class Scene {
   async item(productCode: number): Promise<Item | undefined> {
     const session = this.#sessions[0] ?? (await this.session());
     return (await session.items()).find((item) => item.productCode === productCode);
+  }
+
+  /** The license with this code as lists show it, in words. */
+  async useText(productCode: number): Promise<string> {
+    const item = await this.item(productCode);
+    return item === undefined ? "absent" : `${item.used} taken, ${item.free} free`;
+  }
+
+  /** A path for a file that no other rule uses. */
+  newFile(): string {
+    return join(mkdtempSync(join(this.stage.dir, "files-")), "file");
   }
 
   /** Asks until the answer is there: whether it comes is the rule, not when. */

@@ -1,6 +1,6 @@
 /** A standalone license server as a stage of the tour: one process, ordinary licenses, the same rules. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createFirm } from "../../central/firm.js";
 import { createStandalone } from "../../central/found-standalone.js";
 import { issueStandalone } from "../../central/issue-standalone.js";
@@ -8,7 +8,7 @@ import { queryStatus } from "../../client/query-status.js";
 import { FIRM_CODE } from "../demo/licenses.js";
 import { freePorts, type ProcessDescription, type Processes } from "../demo/processes.js";
 import { licensesToml, tourPlan } from "./licenses.js";
-import { awaited, type Stage } from "./scene.js";
+import { awaited, firmKeyOf, type Stage, trackingToml } from "./scene.js";
 
 const ANSWER_MS = 1_000;
 
@@ -22,6 +22,7 @@ export async function startStandaloneStage(dir: string, processes: Processes): P
     ...options,
     ...(tourPlan.session === undefined ? {} : { session: tourPlan.session }),
   });
+  appendFileSync(server.serverFile, trackingToml);
   const licenses = join(dir, "ordinary-licenses.toml");
   writeFileSync(licenses, licensesToml);
   await issueStandalone({ dir: central, system: server.systemFile, licenses, folder: server.containerDir, as: "new" });
@@ -38,6 +39,9 @@ export async function startStandaloneStage(dir: string, processes: Processes): P
   await start();
   return {
     name: "standalone license server",
+    dir: server.dir,
+    firmKey: firmKeyOf(server.standalone),
+    stateFolders: [join(dirname(server.serverFile), "state")],
     systemFile: server.systemFile,
     plant: null,
     processes,

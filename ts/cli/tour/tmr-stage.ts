@@ -1,21 +1,26 @@
 /** A TMR system of five processes as a stage of the tour. */
-import { join } from "node:path";
+import { appendFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { queryStatus } from "../../client/query-status.js";
 import { buildPlant, type Plant } from "../demo/plant.js";
 import type { ProcessDescription, Processes } from "../demo/processes.js";
 import { tourPlan } from "./licenses.js";
-import { awaited, type Stage } from "./scene.js";
+import { awaited, firmKeyOf, type Stage, trackingToml } from "./scene.js";
 
 const ANSWER_MS = 1_000;
 
 /** Starts five processes in `dir`; resolves when three upstreams are in step and have stated what they hold. */
 export async function startTmrStage(dir: string, processes: Processes): Promise<Stage> {
   const plant = await buildPlant(join(dir, "tmr"), tourPlan);
+  for (const { config } of plant.servers) appendFileSync(config, trackingToml);
   for (const process of [...plant.upstreams, ...plant.servers]) processes.start(process);
   await activeTwin(plant, true);
   const active = async (): Promise<ProcessDescription> => plant.servers[await activeTwin(plant, false)];
   return {
     name: "TMR system",
+    dir: plant.dir,
+    firmKey: firmKeyOf(plant.system.system),
+    stateFolders: plant.servers.map(({ config }) => join(dirname(config), "state")),
     systemFile: plant.system.systemFile,
     plant,
     processes,

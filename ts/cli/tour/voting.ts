@@ -1,5 +1,7 @@
 /** Section 5: what two of three say. Only a TMR system plays these. */
+import { verifyBorrow } from "../../borrow/verify.js";
 import { connect } from "../../client/connect.js";
+import { queryStatus } from "../../client/query-status.js";
 import { FIRM_CODE } from "../demo/licenses.js";
 import type { Plant } from "../demo/plant.js";
 import type { ProcessDescription } from "../demo/processes.js";
@@ -14,6 +16,15 @@ function plantOf({ stage }: Scene): Plant {
 
 function upstream(scene: Scene, id: 1 | 2 | 3): ProcessDescription {
   return plantOf(scene).upstreams[id - 1] as ProcessDescription;
+}
+
+/** True when the active server has this upstream in step again. */
+async function inStep(scene: Scene, id: 1 | 2 | 3): Promise<true | null> {
+  const { system } = plantOf(scene).system;
+  const config = await scene.stage.activeConfig();
+  const twin = plantOf(scene).servers.findIndex((server) => server.config === config) as 0 | 1;
+  const { upstreams } = await queryStatus(system.servers[twin].clients, system.clientKey, 1_000);
+  return upstreams[id - 1]?.state === "streaming" ? true : null;
 }
 
 export const votingRules: readonly Rule[] = [
@@ -74,6 +85,27 @@ export const votingRules: readonly Rule[] = [
       const without = await seen();
       processes.start(upstream(scene, 3));
       return `${without}; ${await seen()}`;
+    },
+  },
+  {
+    section: 5,
+    text: "any two upstreams sign what is borrowed: whichever is away the file counts",
+    expected: "without 1 counts, without 2 counts, without 3 counts, then 0 taken, 1 free",
+    async run(scene) {
+      const { processes, firmKey } = scene.stage;
+      const session = await scene.session();
+      const outcomes: string[] = [];
+      for (const id of [1, 2, 3] as const) {
+        await processes.kill(upstream(scene, id).name);
+        const file = scene.newFile();
+        await session.borrow({ firmCode: FIRM_CODE, productCode: Product.lent, file });
+        const outcome = await told(verifyBorrow(file, { firmKey }));
+        outcomes.push(`without ${id} ${outcome === "granted" ? "counts" : outcome}`);
+        await session.returnBorrow(file);
+        processes.start(upstream(scene, id));
+        await scene.eventually(() => inStep(scene, id));
+      }
+      return `${outcomes.join(", ")}, then ${await scene.useText(Product.lent)}`;
     },
   },
   {
