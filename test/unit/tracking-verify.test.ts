@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { csvText, rowsText, verdictText } from "../../ts/cli/tracking.js";
+import { attestationsOf } from "../../ts/tracking/attestations.js";
 import { headName } from "../../ts/tracking/lines.js";
 import { UsageReport } from "../../ts/tracking/report.js";
 import { readTracking } from "../../ts/tracking/verify.js";
 import { Kind } from "../../ts/wire/kinds.js";
+import { askSeries } from "../support/events-kit.js";
 import { LicenseKit, terms } from "../support/license-kit.js";
 import { copyOf, keyOf, type MemoryDisk, readAll, TrackingServer } from "../support/tracking-kit.js";
 
@@ -221,6 +223,34 @@ describe("tmr log verify", () => {
       faults.some((what) => /is cut off: the TMR system attests \d+ lines of this series, \d+ are here/.test(what)),
     );
     assert.ok(faults.some((what) => what.startsWith("event 3 is missing before this one")));
+  });
+
+  it("finds by what the running system attests that the newest events are cut from files and signed end alike", () => {
+    const kit = new LicenseKit();
+    kit.holdAll(terms({ tmrId: 1, quantity: 2 }));
+    kit.open("a", 1_000_000_000);
+    const a = new TrackingServer("tmr-a");
+    a.activate(kit);
+    kit.access("a");
+    a.drain(kit);
+    const earlier = copyOf(a.disk);
+    kit.access("a");
+    a.drain(kit);
+    const attested = attestationsOf(kit.one(askSeries()).text);
+    const verify = (disk: MemoryDisk) =>
+      readTracking([disk], [keyOf("tmr-a").publicKey], () => undefined, attested).findings.faults;
+    assert.deepEqual(readAll([earlier]).findings.faults, []);
+    assert.deepEqual(verify(a.disk), []);
+    assert.deepEqual(
+      verify(earlier).map(({ file, what }) => [file, what.replaceAll(/\d+/g, "N")]),
+      [[`tmr-a/${fileOf(1)}`, "is cut off: the TMR system attests N lines of this series, N are here"]],
+    );
+    const gone = copyOf(a.disk);
+    for (const name of gone.list()) if (name.startsWith(`${FIRM}.`)) gone.remove(name);
+    assert.deepEqual(
+      verify(gone).map(({ file, what }) => [file, what]),
+      [[`${FIRM}.tmr-a`, "is a series that the running system attests, and in none of these folders"]],
+    );
   });
 
   it("takes no other key for the servers'", () => {

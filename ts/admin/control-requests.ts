@@ -57,6 +57,8 @@ export function parseRequest(line: Buffer): ControlRequest | null {
 
 /** The record that a request wants to be ordered. */
 export function recordOf({ command: _command, kind, blob, ...fields }: ProposeRequest): SystemRecord {
+  // Never with what acknowledges: events that nobody wrote down would be gone.
+  if (kind === "readSeries") return { kind: adminKinds[kind], mode: 1, cursor: fields.cursor ?? 0 };
   const record = { ...fields, kind: adminKinds[kind] };
   return blob === undefined ? record : { ...record, blob: Buffer.from(blob, "base64url") };
 }

@@ -3,20 +3,26 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { TmrError } from "../errors.js";
+import { attestationsOf } from "../tracking/attestations.js";
 import { FolderReader } from "../tracking/disk.js";
 import { type Period, periods, UsageReport, type UsageRow } from "../tracking/report.js";
 import { readTracking, type Verdict } from "../tracking/verify.js";
+import { proposeOn } from "./admin.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { jsonOption, parseU32 } from "./options.js";
 import { tableText } from "./table.js";
 import { jsonText, printable, styled, type Terminal } from "./terminal.js";
 
-interface VerifyFlags {
+interface ReadFlags {
   readonly key: readonly string[];
   readonly json?: true;
 }
 
-interface ReportFlags extends VerifyFlags {
+interface VerifyFlags extends ReadFlags {
+  readonly live?: string;
+}
+
+interface ReportFlags extends ReadFlags {
   readonly by: Period;
   readonly csv?: true;
   readonly firm?: number;
@@ -36,9 +42,12 @@ export function registerTracking(program: Command, context: CliContext): void {
     .description("find whatever was altered, removed, moved or cut off in the files of license tracking")
     .argument("<folder...>", "folders of all servers that write them: both twins")
     .addOption(keyOption())
+    .option("--live <config>", "tmr.toml of the active server on this machine: hold the files against what it attests")
     .addOption(jsonOption())
-    .action((folders: readonly string[], flags: VerifyFlags) => {
-      const verdict = readTracking(readersOf(folders), flags.key.map(keyOf));
+    .action(async (folders: readonly string[], flags: VerifyFlags) => {
+      // Before the files are read: they may have more than was attested, never less.
+      const live = flags.live === undefined ? new Map() : attestationsOf(await attestedBy(flags.live));
+      const verdict = readTracking(readersOf(folders), flags.key.map(keyOf), () => undefined, live);
       const { terminal } = context;
       terminal.out(flags.json === true ? jsonText(documentOf(verdict)) : verdictText(terminal, verdict, flags.key));
       if (verdict.findings.faults.length > 0) context.exitCode = ExitCode.notServing;
@@ -67,6 +76,17 @@ function report(context: CliContext, folders: readonly string[], flags: ReportFl
   const count = findings.faults.length === 1 ? "1 fault" : `${findings.faults.length} faults`;
   terminal.err(`tmr: the files have ${count}, so the report may be wrong: tmr log verify shows them\n`);
   context.exitCode = ExitCode.notServing;
+}
+
+/** What the running system says of all series. */
+async function attestedBy(config: string): Promise<string> {
+  let told = "";
+  for (let cursor: number | undefined; cursor !== 0; ) {
+    const { result, blob } = await proposeOn(config, { kind: "readSeries", cursor: cursor ?? 0 });
+    told += Buffer.from(blob, "base64url").toString("utf8");
+    cursor = result.nextCursor;
+  }
+  return told;
 }
 
 function readersOf(folders: readonly string[]): FolderReader[] {

@@ -1,6 +1,7 @@
 /** Reads folders of tracking files whole: every event once, and every fault. */
+
+import { type Attestations, attestationsIn, joined } from "./attestations.js";
 import { Findings } from "./findings.js";
-import { fileName, linesOf, noChain, openLine, seriesName } from "./lines.js";
 import { type Entry, findSeries, type NamedReader, SeriesReader } from "./read-series.js";
 import { type UnionCounts, union } from "./union.js";
 
@@ -21,16 +22,18 @@ export interface Verdict {
 
 /**
  * Verifies everything in the folders and hands each event to `use`, per Firm Code in the order of their numbers. `keys`:
- * base64url public keys of the servers; none: those that the files name themselves.
+ * base64url public keys of the servers; none: those that the files name themselves. `live`: what the running system attested
+ * before the files are read.
  */
 export function readTracking(
   readers: readonly NamedReader[],
   keys: readonly string[],
   use: (entry: Entry) => void = () => undefined,
+  live: Attestations = new Map(),
 ): Verdict {
   const findings = new Findings();
   const series = findSeries(readers);
-  const attested = attestations(series);
+  const attested = joined(attestationsIn(series), live);
   const firms = new Map<number, SeriesReader[]>();
   for (const one of series) {
     const reader = new SeriesReader(one, keys, attested.get(one.name) ?? new Map(), findings);
@@ -46,8 +49,10 @@ export function readTracking(
     tellCounts(firm, counts, findings);
   }
   for (const name of attested.keys()) {
-    if (!series.some((one) => one.name === name))
-      findings.note(`The series ${name} exists and is not in these folders.`);
+    if (series.some((one) => one.name === name)) continue;
+    if (live.has(name))
+      findings.fault(name, 0, "is a series that the running system attests, and in none of these folders");
+    else findings.note(`The series ${name} exists and is not in these folders.`);
   }
   const named = [...firms.values()].flat().flatMap(({ head }) => (head === null || head.key === "" ? [] : [head.key]));
   return { findings, firms: summaries, keys: [...new Set(named)] };
@@ -56,25 +61,4 @@ export function readTracking(
 function tellCounts(firm: number, { twice, lost }: UnionCounts, findings: Findings): void {
   if (twice > 0) findings.note(`Firm Code ${firm}: ${twice} events were written by both servers alike and count once.`);
   if (lost > 0) findings.note(`Firm Code ${firm}: ${lost} events went unwritten; the TMR system itself says so.`);
-}
-
-/** What the lines of all series say that the TMR system attests, by the name of the series that it is about. */
-function attestations(series: ReturnType<typeof findSeries>): Map<string, Map<number, string>> {
-  const found = new Map<string, Map<number, string>>();
-  for (const { reader, name, files } of series) {
-    for (const file of files) {
-      const bytes = reader.read(fileName(name, file));
-      if (!bytes.includes('"event":"attested"')) continue;
-      for (const line of linesOf(bytes)) {
-        const { event, server, lines, of } = openLine(noChain, line)?.members ?? {};
-        if (event !== "attested" || typeof server !== "string" || typeof lines !== "number" || typeof of !== "string")
-          continue;
-        const about = seriesName(Number(name.split(".")[0]), server);
-        const known = found.get(about) ?? new Map<number, string>();
-        known.set(lines, of);
-        found.set(about, known);
-      }
-    }
-  }
-  return found;
 }

@@ -47,5 +47,7 @@ export const adminKinds = {
   setNamedUser: Kind.setNamedUser,
   tracking: Kind.tracking,
   readAccessList: Kind.readAccessList,
+  /** what the system says of each series of tracking: of {@link Kind.events} only what reads */
+  readSeries: Kind.events,
 } as const;
 export type AdminKind = keyof typeof adminKinds;
