@@ -129,8 +129,8 @@ describe("license tracking by a standalone license server", function () {
     const read = (): readonly Fault[] => {
       told.length = 0;
       const { findings } = readTracking([new FolderReader(folder)], [], ({ members }) => {
-        if (members["product"] === ONE_SEAT.productCode && members["event"] !== "license")
-          told.push(`${members["event"]} ${members["used"] ?? members["status"]}`);
+        const { event, product, used, status } = members;
+        if (product === ONE_SEAT.productCode && event !== "license") told.push(`${String(event)} ${String(used ?? status)}`);
       });
       return findings.faults;
     };

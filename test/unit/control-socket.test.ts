@@ -133,6 +133,12 @@ describe("the control socket", () => {
     assert.ok(list.equals(present(target.records[2]?.blob)));
   });
 
+  it("reads the series of tracking, and acknowledges nothing for whoever asks", async () => {
+    await open();
+    await client().propose({ kind: "readSeries", cursor: 7, handle: 5, quantity: 1, blob: "AAAA" });
+    assert.deepEqual(target.records, [{ kind: Kind.events, mode: 1, cursor: 7 }]);
+  });
+
   it("says why a record was not ordered", async () => {
     await open();
     target.answer = () => Promise.reject(new TmrError("ERR_TMR_STATE", "this server is passive, not active"));
