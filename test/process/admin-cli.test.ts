@@ -96,7 +96,7 @@ describe("what an administrator asks of a server", function () {
     assert.deepEqual([ran.code, ran.err], [0, ""]);
     assert.match(
       ran.out,
-      /^Handle 4294967297 .* is cancelled: its application is told handle-lost at its next call\.\n$/,
+      /^Handle 4294967297 .* is cancelled and its seats are free\. An application that holds it is told handle-lost at its next call;/,
     );
     assert.deepEqual(target.records, [{ kind: Kind.cancelHandle, handle: 4_294_967_297 }]);
     assert.match((await runTmr("network", "--cancel", "7")).err, /expected --config too.*\(ERR_TMR_ARGUMENT\)/);

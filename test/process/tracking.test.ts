@@ -130,7 +130,8 @@ describe("license tracking by a standalone license server", function () {
       told.length = 0;
       const { findings } = readTracking([new FolderReader(folder)], [], ({ members }) => {
         const { event, product, used, status } = members;
-        if (product === ONE_SEAT.productCode && event !== "license") told.push(`${String(event)} ${String(used ?? status)}`);
+        if (product === ONE_SEAT.productCode && event !== "license")
+          told.push(`${String(event)} ${String(used ?? status)}`);
       });
       return findings.faults;
     };

@@ -68,7 +68,7 @@ describe("tmr acl test", () => {
     ],
     [
       { user: "carl", product: 20, host: "old-pc" },
-      "refused (access-list) by rule 3 (host old-pc, container): it is the first that fits at level container, and " +
+      "refused (access-list) by rule 3 (host old-pc, container 131-5): it is the first that fits at level container, and " +
         "nothing more specific does.",
     ],
     [

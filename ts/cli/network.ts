@@ -62,7 +62,8 @@ async function cancel(terminal: Terminal, flags: NetworkFlags, handle: number): 
   terminal.out(
     flags.json === true
       ? jsonText({ cancelled: handle, firmCode, productCode })
-      : `Handle ${handle} of ${firmCode}:${productCode} is cancelled: its application is told handle-lost at its next call.\n`,
+      : `Handle ${handle} of ${firmCode}:${productCode} is cancelled and its seats are free. An application that holds it is ` +
+          "told handle-lost at its next call; who borrowed it is not told.\n",
   );
 }
 

@@ -114,8 +114,8 @@ export function ruleText({ number, rule }: NumberedRule): string {
   const { value = "" } = rule;
   const what =
     rule.kind === "default" ? "default" : `${rule.kind} ${value.length > 40 ? `${value.slice(0, 40)}…` : value}`;
-  const codes = [rule.firmCode, rule.productCode].filter((code) => code !== undefined).join(":");
-  return `rule ${number} (${what}, ${rule.level}${codes === "" ? "" : ` ${codes}`})`;
+  const about = [rule.firmCode, rule.productCode].filter((code) => code !== undefined).join(":") || rule.container;
+  return `rule ${number} (${what}, ${rule.level}${about === undefined ? "" : ` ${about}`})`;
 }
 
 function isAbout(rule: Rule, license: LicenseName): boolean {

@@ -26,6 +26,8 @@ id = "mes-core"
 productCode = 20
 text = "MES core"
 quantity = 100
+borrowTime = "7d"
+borrowRevocable = true
 
 [[license]]
 id = "mes-reports"
