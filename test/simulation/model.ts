@@ -137,6 +137,7 @@ export class Model {
       const from = records.readUInt32LE(i * RESULT_BYTES + ResultField.blobOffset);
       const blob = blobs.subarray(from, from + records.readUInt32LE(i * RESULT_BYTES + ResultField.blobLength));
       const execution = this.#execute(batch, at, header.reached, result);
+      if (result.kind >= Kind.expire) this.#systemResults.add(systemText(result, blob));
       if (execution === null) continue;
       const difference = this.difference(execution, result, blob);
       if (difference !== null) different ??= `kind ${result.kind}, record ${i}: ${difference}`;
@@ -153,7 +154,6 @@ export class Model {
 
   /** What later batches need to know of this result. */
   #note(batch: Buffer, at: number, execution: Execution, result: Result, blob: Buffer): void {
-    if (result.kind >= Kind.expire) this.#systemResults.add(systemText(result, blob));
     if (result.status !== Status.ok) return;
     if (result.kind === Kind.cancelHandle) this.cancelled.add(result.handle);
     if (result.kind === Kind.borrow) this.#documents.set(result.handle, Buffer.from(blob));

@@ -210,6 +210,7 @@ export class Observer {
       );
     }
     this.answers++;
+    this.#world.count(`answer ${kindName(result.kind)} ${statusName(result.status)}`);
     const differences = executions.map((one) => this.model.difference(one, result, blob));
     if (differences.every((difference) => difference !== null))
       this.#fail("S5", `${what} at ${result.mark}: ${differences[0]}`);
@@ -316,6 +317,13 @@ const onceKinds = new Set<number>([
   Kind.borrow,
   Kind.returnBorrow,
 ]);
+
+const kindNames = new Map<number, string>(Object.entries(Kind).map(([name, kind]) => [kind, name]));
+
+/** As coverage is counted by. */
+export function kindName(kind: number): string {
+  return kindNames.get(kind) ?? `kind ${kind}`;
+}
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
