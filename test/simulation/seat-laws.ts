@@ -11,7 +11,7 @@ import { readSnapshot } from "../../ts/license/snapshot.js";
 import { State } from "../../ts/license/state.js";
 import { allRules } from "../../ts/wire/rules.js";
 import { keyOf, type NaiveLicense, type NaiveNames, type NaiveRule } from "../support/naive-license.js";
-import type { Model } from "./model.js";
+import type { Ledger } from "./ledger.js";
 import { genesis, ports, sha256 } from "./system.js";
 
 /** What does not hold. */
@@ -28,6 +28,17 @@ interface Standing {
   readonly over: number;
   /** taken seats and kept ones beyond the quantity */
   readonly short: number;
+}
+
+/** What the laws are about. */
+export interface Judged {
+  readonly license: NaiveLicense;
+  readonly ledger: Ledger;
+  /** production's state behind the same batches */
+  readonly machine: { snapshot(): Uint8Array };
+  readonly position: number;
+  /** the handle's number in production */
+  realHandle(oracle: number): number;
 }
 
 interface Row {
@@ -54,13 +65,13 @@ const stateNames = new Map<number, string>([
 ]);
 
 export class SeatLaws {
-  readonly #model: Model;
+  readonly #model: Judged;
   #standing = new Map<string, Standing>();
   #rows = new Map<number, Row>();
   #rules: readonly NaiveRule[] = [];
   #units = new Map<string, number>();
 
-  constructor(model: Model) {
+  constructor(model: Judged) {
     this.#model = model;
   }
 
@@ -87,8 +98,10 @@ export class SeatLaws {
   ): Broken | null {
     const sameRules = this.#rules === license.rules;
     for (const [key, now] of standing) {
-      const before = this.#standing.get(key) ?? { quantity: now.quantity, taken: 0, over: 0, short: 0 };
-      if (now.taken > now.quantity && now.taken > before.taken) {
+      // Of what was not shown nobody knows how it stood.
+      const before = this.#standing.get(key);
+      if (before === undefined) continue;
+      if (now.taken > Math.max(now.quantity, before.quantity) && now.taken > before.taken) {
         return { invariant: "Q1", what: `${now.taken} of ${now.quantity} seats of ${key} are taken` };
       }
       // A station's seat passes on, and a user's lingering seat to where he is now: then another rule counts it.
@@ -114,6 +127,7 @@ export class SeatLaws {
 
   /** Who asked earlier, for no more and under the same rule, is not passed by. */
   #queue(license: NaiveLicense, rows: ReadonlyMap<number, Row>): Broken | null {
+    if (this.#rules !== license.rules) return null;
     for (const [number, waiting] of rows) {
       const before = this.#rows.get(number);
       if (waiting.state !== "queued" || before?.state !== "queued" || waiting.mode !== USER_LIMIT) continue;
@@ -148,12 +162,15 @@ export class SeatLaws {
 
   /** Units are used once and for all, never more than there are, and by nobody but consumptions. */
   #counters(license: NaiveLicense): Broken | null {
+    for (const [key, before] of this.#units) {
+      const used = license.unitsUsed.get(key) ?? 0;
+      if (used < before) return { invariant: "U1", what: `${before} units of ${key} were used, ${used} now` };
+    }
     for (const [key, used] of license.unitsUsed) {
       const before = this.#units.get(key) ?? 0;
-      if (used < before) return { invariant: "U1", what: `${before} units of ${key} were used, ${used} now` };
       const terms = license.items.find((item) => keyOf(item.terms) === key)?.terms;
-      if (used > before && used > (terms?.unitCounter ?? 0)) {
-        return { invariant: "U1", what: `${used} units of ${key} are used, there are ${terms?.unitCounter}` };
+      if (terms !== undefined && used > before && used > (terms.unitCounter ?? 0)) {
+        return { invariant: "U1", what: `${used} units of ${key} are used, there are ${terms.unitCounter}` };
       }
     }
     return null;
@@ -176,14 +193,14 @@ export class SeatLaws {
 }
 
 /** Production's state behind a snapshot and back: it counts what its handles take, and as the oracle does. */
-function lookInto(snapshot: Uint8Array, model: Model, units: ReadonlyMap<string, number>): Broken | null {
+function lookInto(snapshot: Uint8Array, model: Judged, units: ReadonlyMap<string, number>): Broken | null {
   const state = new State(genesis, ports, LIMITS, allRules);
   readSnapshot(snapshot, state, sha256);
   const fault = faultInHandles(state, model) ?? faultInPools(state, model, units);
   return fault === null ? null : { invariant: "S7", what: fault };
 }
 
-function faultInHandles(state: State, model: Model): string | null {
+function faultInHandles(state: State, model: Judged): string | null {
   const { handles, borrowings } = state;
   const expected = new Map([...model.license.handles.values()].map((row) => [model.realHandle(row.number), row]));
   if (expected.size !== handles.size) return `there are ${handles.size} handles, not ${expected.size}`;
@@ -198,7 +215,7 @@ function faultInHandles(state: State, model: Model): string | null {
   return null;
 }
 
-function faultInPools(state: State, model: Model, units: ReadonlyMap<string, number>): string | null {
+function faultInPools(state: State, model: Judged, units: ReadonlyMap<string, number>): string | null {
   for (const pool of state.container.pools()) {
     const { productCode, tmrId } = pool.key;
     const license = `${productCode}:${tmrId}`;

@@ -101,9 +101,18 @@ export interface Stated {
   readonly genuine: boolean;
 }
 
-/** What tells one license from another. */
-export const keyOf = ({ firmCode, productCode, tmrId, actId }: Terms): string =>
-  JSON.stringify([firmCode, productCode, tmrId, actId]);
+const keys = new WeakMap<Terms, string>();
+
+/** What tells one license from another. Asked for so often that it is remembered. */
+export function keyOf(terms: Terms): string {
+  const known = keys.get(terms);
+  if (known !== undefined) return known;
+  const { firmCode, productCode, tmrId, actId } = terms;
+  const key = JSON.stringify([firmCode, productCode, tmrId, actId]);
+  keys.set(terms, key);
+  return key;
+}
+
 const termsText = (terms: Terms): string => JSON.stringify(Object.entries(terms).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 export class NaiveLicense {
