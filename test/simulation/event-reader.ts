@@ -3,7 +3,13 @@
  * and of every seat that is taken or given there is one.
  */
 import { eventText } from "./model.js";
-import type { Observer } from "./observer.js";
+
+/** What the reader needs of the observer. */
+export interface Watched {
+  /** by position, what must be tracked there */
+  readonly model: { readonly tracked: Map<number, string[]> };
+  fail(invariant: string, what: string): never;
+}
 
 interface Line {
   readonly firm: number;
@@ -24,12 +30,12 @@ const ofAnswers = new Set(["refusal", "units", "borrow", "return"]);
 const WRITER = "sim";
 
 export class EventReader {
-  readonly #observer: Observer;
+  readonly #observer: Watched;
   readonly #written = new Map<string, string>();
   readonly #numbers = new Map<number, number>();
   #last: readonly [number, number, number] = [0, 0, -1];
 
-  constructor(observer: Observer) {
+  constructor(observer: Watched) {
     this.#observer = observer;
   }
 
