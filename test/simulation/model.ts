@@ -33,6 +33,7 @@ export interface Execution {
   readonly position: number;
   /** where the request was executed first: a repeat is answered from what was stored then */
   readonly first: number;
+  readonly isRepeat: boolean;
   readonly outcome: Outcome;
   /** what the blob must be, null = a sentence */
   readonly text: string | null;
@@ -157,7 +158,7 @@ export class Model {
     if (result.status !== Status.ok) return;
     if (result.kind === Kind.cancelHandle) this.cancelled.add(result.handle);
     if (result.kind === Kind.borrow) this.#documents.set(result.handle, Buffer.from(blob));
-    if (execution.first === this.position) this.ledger.note(result, batch.readUInt32LE(at + RequestField.quantity));
+    if (!execution.isRepeat) this.ledger.note(result, batch.readUInt32LE(at + RequestField.quantity));
   }
 
   /** The first difference between an answer and what the model says of it, or null. */
@@ -202,7 +203,9 @@ export class Model {
     if (kind >= Kind.expire) {
       const outcome = this.#administer(kind, batch, at, reached);
       const text = kind === Kind.readAccessList ? this.#accessList : null;
-      return outcome === null ? null : { position: this.position, first: this.position, outcome, text };
+      return outcome === null
+        ? null
+        : { position: this.position, first: this.position, isRepeat: false, outcome, text };
     }
     const key = requestKey(batch, at);
     const name = batch.toString("latin1", at + RequestField.session, at + RequestField.session + 16);
@@ -215,7 +218,8 @@ export class Model {
     // A handle is matched before the list that names it is made.
     if (outcome.handle !== 0) this.#match(outcome.handle, result.handle);
     const text = before?.text ?? this.#textOf(kind, outcome.list);
-    const execution = { position: this.position, first: before?.first ?? this.position, outcome, text };
+    const { position } = this;
+    const execution = { position, first: before?.first ?? position, isRepeat: before !== undefined, outcome, text };
     executions.push(execution);
     this.#executions.set(key, executions);
     return execution;

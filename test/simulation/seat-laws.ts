@@ -48,6 +48,8 @@ interface Row {
   readonly turn: number;
   readonly names: NaiveNames;
   readonly license: string;
+  /** its seats linger when it is released */
+  readonly lingers: boolean;
 }
 
 /** Production's own state is looked at behind every so many batches. */
@@ -120,7 +122,8 @@ export class SeatLaws {
       if (before.license !== key) continue;
       const now = rows.get(number);
       if (before.state === "held" && now?.state === "held" && now.seats > before.seats) return true;
-      if (before.state === "lingering" && (now === undefined || now.seats < before.seats)) return true;
+      // What is released and lingers may be taken again in the same batch.
+      if (before.lingers && before.seats > (now?.seats ?? 0)) return true;
     }
     return false;
   }
@@ -256,7 +259,7 @@ function rowsOf(license: NaiveLicense): Map<number, Row> {
   return new Map(
     [...license.handles.values()].map(({ number, state, seats, mode, turn, names, terms }) => [
       number,
-      { state, seats, mode, turn, names, license: keyOf(terms) },
+      { state, seats, mode, turn, names, license: keyOf(terms), lingers: terms.lingerSeconds !== undefined },
     ]),
   );
 }
