@@ -2,21 +2,22 @@
 import { ClientCore } from "../../ts/client/core.js";
 import type { Answer, CallFields, CoreAction, CoreEvent, Outcome } from "../../ts/client/types.js";
 import { ed25519PublicKey } from "../../ts/config/key-files.js";
+import type { Terms } from "../../ts/license/terms.js";
 import { AccessMode, Kind, Status } from "../../ts/wire/kinds.js";
 import type { Result } from "../../ts/wire/result.js";
 import { returnSignature } from "./borrower.js";
 import type { End, EndHandlers, Purpose } from "./network.js";
 import { Process } from "./process.js";
 import type { Random } from "./random.js";
-import { FIRM, lendable, namesOf, products } from "./system.js";
+import { FIRM, lendable, MODULE, namesOf, products } from "./system.js";
 import type { World } from "./world.js";
 
 /** A handle that was granted, as its client knows it. */
 export interface Held {
   readonly handle: number;
   readonly seats: number;
-  /** the license, as `product:item` */
-  readonly license: string;
+  /** item reference of the license: that of a module is its license's */
+  readonly license: number;
   /** the quantity of that license when the handle was granted */
   readonly quantity: number;
 }
@@ -150,8 +151,8 @@ export class ClientNode extends Process {
       mode,
       quantity: isOne ? 1 : random.int(1, terms.quantity + 2),
       firmCode: FIRM,
-      productCode: terms.productCode,
-      featureMap: random.chance(0.2) ? random.int(0, 16) & terms.featureMap : 0,
+      productCode: productOf(terms, random),
+      featureMap: random.chance(0.2) ? random.int(0, 16) & (terms.modules === undefined ? terms.featureMap : 3) : 0,
       durationMs: random.chance(0.4) ? random.int(200, 9_000) : 0,
     };
   }
@@ -167,7 +168,7 @@ export class ClientNode extends Process {
       mode: AccessMode.userLimit,
       quantity: random.chance(0.9) ? 1 : 2,
       firmCode: FIRM,
-      productCode: terms.productCode,
+      productCode: productOf(terms, random),
       durationMs: random.chance(0.3) ? 0 : random.int(1, Math.floor(1.1 * longestMs)),
       blob: ed25519PublicKey(seed),
     };
@@ -300,7 +301,7 @@ export class ClientNode extends Process {
     this.held.set(result.handle, {
       handle: result.handle,
       seats: result.quantity,
-      license: `${result.productCode}:${result.itemRef}`,
+      license: result.itemRef,
       quantity: result.total,
     });
   }
@@ -339,4 +340,9 @@ export class ClientNode extends Process {
       if (this.#timer === timer) this.#step({ type: "tick" });
     });
   }
+}
+
+/** Half of those who want a license with a module want the module. */
+function productOf({ productCode, modules }: Terms, random: Random): number {
+  return modules !== undefined && random.chance(0.5) ? MODULE : productCode;
 }

@@ -7,15 +7,15 @@ import type { Result } from "../../ts/wire/result.js";
 
 /** What is lent. */
 export interface Lent {
-  readonly license: string;
+  readonly itemRef: number;
   readonly seats: number;
   /** calendar time up to and including which it is lent */
   readonly untilMs: number;
 }
 
 export class Ledger {
-  /** units confirmed as consumed, by `product:item` */
-  readonly units = new Map<string, number>();
+  /** units confirmed as consumed, by item reference: those of a module are its license's */
+  readonly units = new Map<number, number>();
   readonly lent = new Map<number, Lent>();
   calendarMs = 0;
 
@@ -27,13 +27,13 @@ export class Ledger {
 
   /** A request was executed for the first time, with success. */
   note(result: Result, asked: number): void {
-    const license = `${result.productCode}:${result.itemRef}`;
+    const { itemRef } = result;
     switch (result.kind) {
       case Kind.consume:
-        this.units.set(license, (this.units.get(license) ?? 0) + asked);
+        this.units.set(itemRef, (this.units.get(itemRef) ?? 0) + asked);
         return;
       case Kind.borrow:
-        this.lent.set(result.handle, { license, seats: result.quantity, untilMs: result.validUntilMs });
+        this.lent.set(result.handle, { itemRef, seats: result.quantity, untilMs: result.validUntilMs });
         return;
       case Kind.returnBorrow:
       case Kind.cancelHandle:

@@ -16,6 +16,7 @@ import { Kind, Status, statusName } from "../../ts/wire/kinds.js";
 import { ADDRESS_BYTES, RequestField } from "../../ts/wire/request.js";
 import { RESULT_BYTES, type Result, ResultField, readResult } from "../../ts/wire/result.js";
 import {
+  keyOf,
   type NaiveAsked,
   NaiveLicense,
   type NaiveNames,
@@ -50,14 +51,9 @@ class RememberingLicense extends NaiveLicense {
 
   override used(terms: Terms): number {
     let sum = 0;
+    const key = keyOf(terms);
     for (const { terms: own, seats, state } of this.handles.values()) {
-      if (
-        (state === "held" || state === "borrowed") &&
-        own.productCode === terms.productCode &&
-        own.tmrId === terms.tmrId &&
-        own.actId === terms.actId
-      )
-        sum += seats;
+      if ((state === "held" || state === "borrowed") && keyOf(own) === key) sum += seats;
     }
     return sum;
   }

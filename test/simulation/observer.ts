@@ -253,7 +253,7 @@ export class Observer {
 
   /** S1 as clients see it: what they may believe in by their own leases is never more than there is. */
   believed(): void {
-    const seats = new Map<string, { taken: number; quantity: number }>();
+    const seats = new Map<number, { taken: number; quantity: number }>();
     for (const client of this.#world.clients) {
       for (const held of client.held.values()) {
         if (held.seats === 0 || !client.holds(held) || this.model.cancelled.has(held.handle)) continue;

@@ -118,7 +118,7 @@ const breaches: readonly (readonly [string, string | null, (story: Story) => voi
     "a borrowing that is forgotten",
     "B1",
     (story) => {
-      story.ledger.lent.set(99, { license: "10:10", seats: 1, untilMs: 5_000 });
+      story.ledger.lent.set(99, { itemRef: 10, seats: 1, untilMs: 5_000 });
     },
   ],
 ];

@@ -196,7 +196,7 @@ export class SeatLaws {
 }
 
 /** Production's state behind a snapshot and back: it counts what its handles take, and as the oracle does. */
-function lookInto(snapshot: Uint8Array, model: Judged, units: ReadonlyMap<string, number>): Broken | null {
+function lookInto(snapshot: Uint8Array, model: Judged, units: ReadonlyMap<number, number>): Broken | null {
   const state = new State(genesis, ports, LIMITS, allRules);
   readSnapshot(snapshot, state, sha256);
   const fault = faultInHandles(state, model) ?? faultInPools(state, model, units);
@@ -218,25 +218,24 @@ function faultInHandles(state: State, model: Judged): string | null {
   return null;
 }
 
-function faultInPools(state: State, model: Judged, units: ReadonlyMap<string, number>): string | null {
+function faultInPools(state: State, model: Judged, units: ReadonlyMap<number, number>): string | null {
   for (const pool of state.container.pools()) {
-    const { productCode, tmrId } = pool.key;
+    const { firmCode, productCode, tmrId, actId } = pool.key;
+    const key = JSON.stringify([firmCode, productCode, tmrId, actId]);
     const license = `${productCode}:${tmrId}`;
     const taken = takenOf(state, pool);
     if (taken.used !== pool.used || taken.lingering !== pool.lingering || pool.used < 0 || pool.lingering < 0) {
       return `${license} counts ${pool.used} used and ${pool.lingering} lingering; its handles take ${taken.used} and ${taken.lingering}`;
     }
     const used = pool.memory.unitsUsed;
-    if (used !== (units.get(license) ?? 0))
-      return `${used} units of ${license} are used; ${units.get(license)} were confirmed`;
+    if (used !== (units.get(tmrId) ?? 0))
+      return `${used} units of ${license} are used; ${units.get(tmrId)} were confirmed`;
     const waiting: number[] = [];
     for (let slot = pool.waiting.first; slot !== NONE; slot = state.handles.nextPeer(slot)) {
       waiting.push(state.handles.handle(slot));
     }
     const expected = [...model.license.handles.values()]
-      .filter(
-        ({ state: what, terms }) => what === "queued" && terms.productCode === productCode && terms.tmrId === tmrId,
-      )
+      .filter(({ state: what, terms }) => what === "queued" && keyOf(terms) === key)
       .sort((a, b) => a.turn - b.turn)
       .map(({ number }) => model.realHandle(number));
     if (waiting.join() !== expected.join()) return `${waiting.join()} wait for ${license}, not ${expected.join()}`;

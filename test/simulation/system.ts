@@ -101,6 +101,13 @@ function product(productCode: number, some: Partial<Terms>, holders: readonly Up
   return { terms, holders };
 }
 
+/** Two licenses have a module of this Product Code. */
+export const MODULE = 100;
+
+function module(productCode: number, featureMap: number): NonNullable<Terms["modules"]>[number] {
+  return { productCode, text: `Module of ${featureMap}`, featureMap };
+}
+
 /** Scarce ones first: those are where a mistake shows as over-allocation. */
 export const products: readonly Product[] = [
   product(1, { quantity: 1 }),
@@ -111,8 +118,8 @@ export const products: readonly Product[] = [
   { ...product(6, { quantity: 4 }), odd: 2 },
   product(7, { quantity: 3, unitCounter: 40, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
   product(8, { quantity: 3, activationMs: EPOCH_MS + 30 * 86_400_000 }),
-  product(9, { quantity: 2, lingerSeconds: 2 }),
-  product(10, { quantity: 2, borrowSeconds: 12, borrowRevocable: true }),
+  product(9, { quantity: 2, lingerSeconds: 2, unitCounter: 0xffff_ffff, modules: [module(MODULE, 0b1)] }),
+  product(10, { quantity: 2, borrowSeconds: 12, borrowRevocable: true, modules: [module(MODULE, 0b11)] }),
   product(11, { quantity: 1, borrowSeconds: 5, lingerSeconds: 1 }),
   product(12, { quantity: 2, namedUser: "", namedUserIntervalSeconds: 4, unitCounter: 30 }),
   product(13, { quantity: 2, usagePeriodSeconds: 15 }),

@@ -204,7 +204,14 @@ function itemsOf(variant: number, present: number): Terms[] {
       unitCounter: variant === 3 ? 0xffff_ffff : 12 + variant,
       lingerSeconds: 1,
     }),
-    terms({ productCode: 1, tmrId: 2, quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5, featureMap: 6 }),
+    terms({
+      productCode: 1,
+      tmrId: 2,
+      quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5,
+      featureMap: 6,
+      // Another license has this Product Code too.
+      ...(variant % 2 === 0 ? { modules: [{ productCode: 2, text: "Module", featureMap: 2 }] } : {}),
+    }),
     terms({
       productCode: 2,
       tmrId: 3,

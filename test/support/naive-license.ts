@@ -113,6 +113,29 @@ export function keyOf(terms: Terms): string {
   return key;
 }
 
+const modules = new WeakMap<Terms, Map<number, Terms>>();
+const parents = new WeakMap<Terms, Terms>();
+
+/** Of a module the license that it is of, of a license itself. */
+function parentOf(terms: Terms): Terms {
+  return parents.get(terms) ?? terms;
+}
+
+/** The license itself, or its module, that is found by this Product Code. */
+function byProduct(terms: Terms, productCode: number): Terms | undefined {
+  if (terms.productCode === productCode) return terms;
+  const module = terms.modules?.find((one) => one.productCode === productCode);
+  if (module === undefined) return undefined;
+  const known = modules.get(terms) ?? new Map<number, Terms>();
+  modules.set(terms, known);
+  const { text, featureMap } = module;
+  const own = known.get(productCode) ?? { ...terms, productCode, text, featureMap };
+  known.set(productCode, own);
+  parents.set(own, terms);
+  keys.set(own, keyOf(terms));
+  return own;
+}
+
 const termsText = (terms: Terms): string => JSON.stringify(Object.entries(terms).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 export class NaiveLicense {
@@ -205,7 +228,8 @@ export class NaiveLicense {
   }
 
   /** The rules that may decide at a license, in the order in which they are asked. */
-  rulesAt({ productCode }: Terms): NaiveRule[] {
+  rulesAt(terms: Terms): NaiveRule[] {
+    const { productCode } = parentOf(terms);
     const asked: NaiveRule[] = [];
     for (const level of [productCode, undefined]) {
       const set = this.rules.filter((rule) => rule.productCode === level);
@@ -240,6 +264,23 @@ export class NaiveLicense {
 
   #left(terms: Terms): number {
     return terms.quantity - this.used(terms) - this.lingering(terms);
+  }
+
+  /** Licenses and modules that may be meant, in the order in which they are looked at. */
+  #found({ firmCode, productCode = 0, itemRef = 0 }: Asked): Shown[] {
+    return this.items
+      .flatMap((item) => {
+        const terms = item.terms.firmCode === firmCode ? byProduct(item.terms, productCode) : undefined;
+        return terms === undefined || (itemRef !== 0 && terms.tmrId !== itemRef) ? [] : [{ ...item, terms }];
+      })
+      .sort((a, b) => a.terms.tmrId - b.terms.tmrId || parentOf(a.terms).productCode - parentOf(b.terms).productCode);
+  }
+
+  /** What a license or module is now. */
+  #now(terms: Terms): Shown | undefined {
+    const item = this.items.find((one) => keyOf(one.terms) === keyOf(terms));
+    const own = item === undefined ? undefined : byProduct(item.terms, terms.productCode);
+    return item === undefined || own === undefined ? undefined : { ...item, terms: own };
   }
 
   /** What at least two upstreams state alike. */
@@ -298,7 +339,7 @@ export class NaiveLicense {
     else this.#lose(handle, "cancelled");
     this.#settle();
     const { terms, mode } = handle;
-    return outcome("ok", { handle: number, mode, ...codesOf(terms), ...this.#seats(terms) });
+    return outcome("ok", { handle: number, mode, ...this.#license(terms) });
   }
 
   /** An administrator names another user. */
@@ -312,7 +353,7 @@ export class NaiveLicense {
     );
     if (item === undefined) return outcome("not-found");
     const { terms } = item;
-    const told = { ...codesOf(terms), ...this.#seats(terms) };
+    const told = { ...this.#license(terms) };
     if (terms.namedUser === undefined) return outcome("bad-request", told);
     if (this.#namedUser(terms) === user) return outcome("ok", told);
     if (user === "" && terms.namedUser !== "") return outcome("bad-request", told);
@@ -430,7 +471,7 @@ export class NaiveLicense {
         }
         this.#giveBack(handle, "released");
         this.#settle();
-        return { ...before, status: "ok", ...this.#seats(handle.terms) };
+        return { ...before, status: "ok", ...this.#license(handle.terms) };
       }
       case Kind.access:
         return this.#access(name, asked, reached);
@@ -446,15 +487,12 @@ export class NaiveLicense {
   }
 
   #access(name: string, asked: Asked, reached: number): Outcome {
-    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, itemRef = 0, durationMs = 0 } = asked;
+    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, durationMs = 0 } = asked;
     const codes = { firmCode, productCode };
     if (mode < 1 || mode > NO_LIMIT || quantity === 0) return outcome("bad-request", codes);
     if (quantity > 1 && (mode === SHARE || mode === EXCLUSIVE)) return outcome("bad-request", codes);
     const names = this.namesOf(name);
-    let candidates = this.items.filter(
-      ({ terms }) =>
-        terms.firmCode === firmCode && terms.productCode === productCode && (itemRef === 0 || terms.tmrId === itemRef),
-    );
+    let candidates = this.#found(asked);
     const shared = candidates.filter(({ terms }) => this.#shares(terms, name).length > 0);
     if (mode === SHARE) candidates = [...shared, ...candidates.filter((item) => !shared.includes(item))];
     const judged = candidates.map((item) => ({ item, ...this.#judge(item, asked, name, reached) }));
@@ -499,15 +537,7 @@ export class NaiveLicense {
 
   /** Judged like an access with user limit; the list of the outcome is the document, terms and handle as the oracle has them. */
   #borrow(name: string, asked: Asked, reached: number): Outcome {
-    const {
-      firmCode = 0,
-      productCode = 0,
-      mode = 0,
-      quantity = 0,
-      itemRef = 0,
-      durationMs = 0,
-      featureMap = 0,
-    } = asked;
+    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, durationMs = 0, featureMap = 0 } = asked;
     const codes = { firmCode, productCode };
     const key = Buffer.from(asked.blob ?? []).toString("base64url");
     if (mode !== 1 || quantity === 0 || asked.blob?.length !== 32) return outcome("bad-request", codes);
@@ -517,17 +547,10 @@ export class NaiveLicense {
       const isSame = terms.firmCode === firmCode && terms.productCode === productCode && seats === quantity;
       return isSame ? this.#borrowed(known) : outcome("bad-request", codes);
     }
-    const judged = this.items
-      .filter(
-        ({ terms }) =>
-          terms.firmCode === firmCode &&
-          terms.productCode === productCode &&
-          (itemRef === 0 || terms.tmrId === itemRef),
-      )
-      .map((item) => {
-        const mayBe = durationMs <= 1_000 * (item.terms.borrowSeconds ?? -1);
-        return { item, reason: this.#judge(item, asked, name, reached, mayBe ? "ok" : "not-borrowable").reason };
-      });
+    const judged = this.#found(asked).map((item) => {
+      const mayBe = durationMs <= 1_000 * (item.terms.borrowSeconds ?? -1);
+      return { item, reason: this.#judge(item, asked, name, reached, mayBe ? "ok" : "not-borrowable").reason };
+    });
     const fit = judged.find(({ reason }) => reason === "ok")?.item;
     if (fit === undefined) {
       const worst = worstOf(judged);
@@ -582,7 +605,7 @@ export class NaiveLicense {
       actId: terms.actId,
       ...codesOf(terms),
       tmrId: terms.tmrId,
-      terms,
+      terms: parentOf(terms),
       featureMap,
       quantity: seats,
       handle: number,
@@ -594,7 +617,7 @@ export class NaiveLicense {
       untilMs,
       revocable: isRevocable,
     };
-    const told = { handle: number, mode, quantity: seats, ...codesOf(terms), ...this.#seats(terms) };
+    const told = { handle: number, mode, quantity: seats, ...this.#license(terms) };
     return outcome("ok", { ...told, validUntilMs: untilMs, list: document });
   }
 
@@ -605,7 +628,7 @@ export class NaiveLicense {
     this.handles.delete(number);
     this.#settle();
     const { terms, mode, seats } = handle;
-    return outcome("ok", { handle: number, mode, quantity: seats, ...codesOf(terms), ...this.#seats(terms) });
+    return outcome("ok", { handle: number, mode, quantity: seats, ...this.#license(terms) });
   }
 
   /** Grants what a handle waits for, lingering seats of its user first. */
@@ -673,7 +696,7 @@ export class NaiveLicense {
     const isSame = (handle: Handle): boolean =>
       handle.mode === EXCLUSIVE &&
       (handle.state === "held" || handle.state === "queued") &&
-      handle.terms.productCode === terms.productCode &&
+      parentOf(handle.terms).productCode === parentOf(terms).productCode &&
       handle.names.program === names.program &&
       (stationOf(handle.names) || handle.session) === (stationOf(names) || name);
     if (mode === EXCLUSIVE && [...this.handles.values()].some(isSame)) {
@@ -730,7 +753,8 @@ export class NaiveLicense {
       for (const item of this.items) {
         const ahead: Handle[] = [];
         for (const handle of this.#of(item.terms, "queued")) {
-          if (this.#canHave(handle, item, ahead)) {
+          const own = this.#now(handle.terms);
+          if (own !== undefined && this.#canHave(handle, own, ahead)) {
             this.#take(handle);
             isSettled = false;
           } else ahead.push(handle);
@@ -786,7 +810,7 @@ export class NaiveLicense {
     const before = this.#handle(name, asked.handle ?? 0);
     if (before.status !== "ok") return before;
     const { terms: held } = this.handles.get(asked.handle ?? 0) as Handle;
-    const item = this.items.find(({ terms }) => keyOf(terms) === keyOf(held));
+    const item = this.#now(held);
     const told = { ...before, handle: 0, mode: 0, quantity: 0 };
     if (item === undefined) return { ...told, status: "not-found" };
     const { terms, holders } = item;
@@ -820,7 +844,7 @@ export class NaiveLicense {
     const handle = this.handles.get(number);
     if (handle?.session !== name) return outcome("handle-unknown");
     const { terms, mode } = handle;
-    const told = outcome("ok", { handle: number, mode, ...codesOf(terms), ...this.#seats(terms) });
+    const told = outcome("ok", { handle: number, mode, ...this.#license(terms) });
     switch (handle.state) {
       case "queued":
         return { ...told, status: "queued", free: this.#of(terms, "queued").indexOf(handle) + 1 };
@@ -835,8 +859,13 @@ export class NaiveLicense {
     }
   }
 
+  /** Which license is meant and how it stands; of a module that is gone the license that it was of. */
+  #license(terms: Terms): Partial<Outcome> {
+    return { ...codesOf(this.#now(terms) === undefined ? parentOf(terms) : terms), ...this.#seats(terms) };
+  }
+
   #seats(terms: Terms): { free: number; total: number; validUntilMs: number; units: number } {
-    const now = this.items.find((item) => keyOf(item.terms) === keyOf(terms))?.terms;
+    const now = this.#now(terms)?.terms;
     if (now === undefined) return { free: 0, total: 0, validUntilMs: 0, units: 0 };
     const free = Math.max(0, this.#left(now) - this.#allKept(now));
     const end = this.#validUntil(now);
