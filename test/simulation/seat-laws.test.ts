@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { LIMITS } from "../../ts/license/limits.js";
 import { AccessMode, Kind } from "../../ts/wire/kinds.js";
 import { allRules } from "../../ts/wire/rules.js";
-import { NaiveLicense, type NaiveNames } from "../support/naive-license.js";
+import { type Handle, NaiveLicense, type NaiveNames } from "../support/naive-license.js";
 import { Ledger } from "./ledger.js";
 import { type Judged, SeatLaws } from "./seat-laws.js";
 import { FIRM, licenseStates, products } from "./system.js";
@@ -48,8 +48,8 @@ class Story implements Judged {
     return this.laws.check()?.invariant ?? null;
   }
 
-  handle(number: number): { seats: number; state: string; turn: number } {
-    return (this.license.handles.get(number) ?? assert.fail()) as { seats: number; state: string; turn: number };
+  handle(number: number): Handle {
+    return this.license.handles.get(number) ?? assert.fail();
   }
 }
 

@@ -66,7 +66,8 @@ interface Session {
   readonly results: Map<number, Outcome>;
 }
 
-interface Handle {
+/** A handle with all that is known of it. */
+export interface Handle {
   readonly number: number;
   /** null once it only lingers, and when it is borrowed */
   session: string | null;
