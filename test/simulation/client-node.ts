@@ -9,7 +9,7 @@ import { returnSignature } from "./borrower.js";
 import type { End, EndHandlers, Purpose } from "./network.js";
 import { Process } from "./process.js";
 import type { Random } from "./random.js";
-import { FIRM, lendable, MODULE, namesOf, products } from "./system.js";
+import { counting, FIRM, lendable, MODULE, namesOf, products } from "./system.js";
 import type { World } from "./world.js";
 
 /** A handle that was granted, as its client knows it. */
@@ -131,7 +131,9 @@ export class ClientNode extends Process {
     }
     if (oldest !== undefined && dice < 0.35) return { kind: Kind.info, handle: random.pick(handles).handle };
     if (oldest !== undefined && dice < 0.4) {
-      return { kind: Kind.consume, handle: random.pick(handles).handle, quantity: 1 + (oldest.handle % 3) };
+      const counted = handles.filter(({ license }) => counting.has(license));
+      const { handle } = random.pick(counted.length > 0 ? counted : handles);
+      return { kind: Kind.consume, handle, quantity: 1 + (oldest.handle % 3) };
     }
     if (dice < 0.43) return { kind: Kind.items };
     if (dice < 0.46) return { kind: Kind.containers };

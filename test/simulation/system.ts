@@ -116,14 +116,18 @@ export const products: readonly Product[] = [
   product(4, { quantity: 3 }, [1, 2]),
   product(5, { quantity: 2 }, [3]),
   { ...product(6, { quantity: 4 }), odd: 2 },
-  product(7, { quantity: 3, unitCounter: 40, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
+  product(7, { quantity: 3, unitCounter: 8, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
   product(8, { quantity: 3, activationMs: EPOCH_MS + 30 * 86_400_000 }),
   product(9, { quantity: 2, lingerSeconds: 2, unitCounter: 0xffff_ffff, modules: [module(MODULE, 0b1)] }),
   product(10, { quantity: 2, borrowSeconds: 12, borrowRevocable: true, modules: [module(MODULE, 0b11)] }),
   product(11, { quantity: 1, borrowSeconds: 5, lingerSeconds: 1 }),
-  product(12, { quantity: 2, namedUser: "", namedUserIntervalSeconds: 4, unitCounter: 30 }),
+  product(12, { quantity: 2, namedUser: "", namedUserIntervalSeconds: 4, unitCounter: 6 }),
   product(13, { quantity: 2, usagePeriodSeconds: 15 }),
 ];
+/** Item references of those that count units. */
+export const counting: ReadonlySet<number> = new Set(
+  products.flatMap(({ terms }) => (terms.unitCounter === undefined ? [] : [terms.tmrId])),
+);
 /** Those that may be borrowed. */
 export const lendable: readonly Product[] = products.filter(({ terms }) => terms.borrowSeconds !== undefined);
 export const NAMED_PRODUCT = 12;
