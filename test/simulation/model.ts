@@ -1,18 +1,31 @@
 /**
- * What every client must be told, by the simplest means: all carried batches, in order, through the naive license
- * rules. Handles are numbered differently there; the two numbers of a handle are matched when a client first hears of it.
+ * What everybody must be told, by the simplest means: all carried batches, in order, through the naive license rules and,
+ * beside them, through a state machine of production, whose results must be the same, those that no client ever hears of
+ * included. Handles are numbered differently; the two numbers of one are matched when it is granted.
  */
 import { LIMITS } from "../../ts/license/limits.js";
 import { readParty } from "../../ts/license/party.js";
 import { statementMessage } from "../../ts/license/statement.js";
-import type { Terms } from "../../ts/license/terms.js";
+import { type Terms, termsBytes } from "../../ts/license/terms.js";
+import type { LicenseState } from "../../ts/upstream/license-state.js";
 import { BatchField, blobAreaOffset, readBatchHeader, recordOffset } from "../../ts/wire/batch.js";
+import { returnMessage } from "../../ts/wire/borrow.js";
 import { getU64 } from "../../ts/wire/bytes.js";
-import { Kind, statusName } from "../../ts/wire/kinds.js";
+import { canonicalJson } from "../../ts/wire/canonical.js";
+import { Kind, Status, statusName } from "../../ts/wire/kinds.js";
 import { ADDRESS_BYTES, RequestField } from "../../ts/wire/request.js";
-import type { Result } from "../../ts/wire/result.js";
-import type { Asked } from "../support/license-kit.js";
-import { NaiveLicense, type NaiveNames, type Outcome, type Stated } from "../support/naive-license.js";
+import { RESULT_BYTES, type Result, ResultField, readResult } from "../../ts/wire/result.js";
+import {
+  keyOf,
+  type NaiveAsked,
+  NaiveLicense,
+  type NaiveNames,
+  type NaiveRule,
+  type Outcome,
+  type Stated,
+} from "../support/naive-license.js";
+import { Ledger } from "./ledger.js";
+import { genesis, genesisHash, ports, sha256 } from "./system.js";
 
 export type StatementCheck = (upstream: number, message: Uint8Array, signature: Uint8Array) => boolean;
 
@@ -21,7 +34,10 @@ export interface Execution {
   readonly position: number;
   /** where the request was executed first: a repeat is answered from what was stored then */
   readonly first: number;
+  readonly isRepeat: boolean;
   readonly outcome: Outcome;
+  /** what the blob must be, null = a sentence */
+  readonly text: string | null;
 }
 
 /** The oracle, asked often: what the statements give is worked out once per statement. */
@@ -35,14 +51,9 @@ class RememberingLicense extends NaiveLicense {
 
   override used(terms: Terms): number {
     let sum = 0;
+    const key = keyOf(terms);
     for (const { terms: own, seats, state } of this.handles.values()) {
-      if (
-        state === "held" &&
-        own.productCode === terms.productCode &&
-        own.tmrId === terms.tmrId &&
-        own.actId === terms.actId
-      )
-        sum += seats;
+      if ((state === "held" || state === "borrowed") && keyOf(own) === key) sum += seats;
     }
     return sum;
   }
@@ -59,11 +70,22 @@ export function requestKey(bytes: Buffer, at: number): string {
 }
 
 export class Model {
+  /** what production makes of the same batches */
+  readonly machine: LicenseState;
+  readonly ledger = new Ledger();
   readonly license = new RememberingLicense(LIMITS, (session) => this.#names.get(session) ?? nobody);
   /** of sessions, as they said when they were opened */
   readonly #names = new Map<string, NaiveNames>();
-  readonly #container: string;
   readonly #check: StatementCheck;
+  /** documents of what is or was borrowed, by handle */
+  readonly #documents = new Map<number, Buffer>();
+  #accessList = "";
+  /** what must be tracked, by position and in the order of the texts */
+  readonly tracked = new Map<number, string[]>();
+  /** results of records that servers propose, without what a server adds to them */
+  readonly #systemResults = new Set<string>();
+  /** handles that an administrator took away: their clients may not know yet */
+  readonly cancelled = new Set<number>();
   readonly #executions = new Map<string, Execution[]>();
   readonly #oracleHandle = new Map<number, number>();
   readonly #realHandle = new Map<number, number>();
@@ -73,10 +95,10 @@ export class Model {
   remembers = false;
   position = 0;
 
-  constructor(container: string, check: StatementCheck) {
-    this.#container = container;
+  constructor(machine: LicenseState, check: StatementCheck) {
+    this.machine = machine;
     this.#check = check;
-    this.license.slotOf = (handle) => (this.#realHandle.get(handle) ?? 0) % 2 ** 18;
+    this.license.slotOf = (handle) => (this.#realHandle.get(handle) ?? 0) % SLOTS;
   }
 
   containersAt(position: number): string | undefined {
@@ -88,31 +110,73 @@ export class Model {
     return this.#executions.get(key) ?? [];
   }
 
-  apply(batch: Buffer): void {
+  /** The handle's number in production, 0 = none. */
+  realHandle(oracle: number): number {
+    return this.#realHandle.get(oracle) ?? 0;
+  }
+
+  /** Whether this is the result of a record that a server proposed. */
+  isSystemResult(result: Result, blob: Uint8Array): boolean {
+    return this.#systemResults.has(systemText(result, blob));
+  }
+
+  /** Takes the next batch. Returns the first difference between production and oracle, or null. */
+  apply(batch: Buffer): string | null {
     const header = readBatchHeader(batch);
     this.position = header.position;
+    const { records, blobs } = this.machine.apply(batch);
     this.license.begin(header.logMs, header.calendarMs, header.reached);
-    for (let i = 0; i < header.count; i++) this.#execute(batch, recordOffset(i), header.reached);
+    this.ledger.begin(header.calendarMs);
+    let different: string | null = null;
+    for (let i = 0; i < header.count; i++) {
+      const at = recordOffset(i);
+      const result = readResult(records, i * RESULT_BYTES);
+      const from = records.readUInt32LE(i * RESULT_BYTES + ResultField.blobOffset);
+      const blob = blobs.subarray(from, from + records.readUInt32LE(i * RESULT_BYTES + ResultField.blobLength));
+      const execution = this.#execute(batch, at, header.reached, result);
+      if (result.kind >= Kind.expire) this.#systemResults.add(systemText(result, blob));
+      if (execution === null) continue;
+      const difference = this.difference(execution, result, blob);
+      if (difference !== null) different ??= `kind ${result.kind}, record ${i}: ${difference}`;
+      this.#note(batch, at, execution, result, blob);
+    }
+    const events = this.license.events.splice(0);
+    if (events.length > 0) {
+      const texts = events.map(({ event, handle, cause }) => eventText(event, this.realHandle(handle), cause));
+      this.tracked.set(this.position, texts.sort());
+    }
     if (this.remembers) this.#containersAt[this.position] = JSON.stringify(this.#containers(header.reached));
+    return different;
+  }
+
+  /** What later batches need to know of this result. */
+  #note(batch: Buffer, at: number, execution: Execution, result: Result, blob: Buffer): void {
+    if (result.status !== Status.ok) return;
+    if (result.kind === Kind.cancelHandle) this.cancelled.add(result.handle);
+    if (result.kind === Kind.borrow) this.#documents.set(result.handle, Buffer.from(blob));
+    if (!execution.isRepeat) this.ledger.note(result, batch.readUInt32LE(at + RequestField.quantity));
   }
 
   /** The first difference between an answer and what the model says of it, or null. */
   difference(execution: Execution, result: Result, blob: Buffer): string | null {
-    const { outcome } = execution;
+    const { outcome, text } = execution;
     const handle = outcome.handle === 0 ? 0 : this.#match(outcome.handle, result.handle);
-    const list = outcome.list === null ? null : JSON.stringify(outcome.list);
     const pairs: [string, unknown, unknown][] = [
       ["status", outcome.status, statusName(result.status)],
       ["handle", handle, result.handle],
       ["mode", outcome.mode, result.mode],
       ["quantity", outcome.quantity, result.quantity],
+      ["firmCode", outcome.firmCode, result.firmCode],
+      ["productCode", outcome.productCode, result.productCode],
       ["itemRef", outcome.itemRef, result.itemRef],
       ["free", outcome.free, result.free],
       ["total", outcome.total, result.total],
       ["validUntilMs", outcome.validUntilMs, result.validUntilMs],
       ["units", outcome.units, result.units],
       ["timeoutMs", outcome.timeoutMs, result.timeoutMs],
-      ["list", list, list === null ? null : sortedText(blob)],
+      ["nextExpiryMs", outcome.nextExpiryMs, result.nextExpiryMs],
+      // A longer list comes in parts: the first says nothing about the whole.
+      ["list", text, text === null || result.nextCursor !== 0 ? text : sortedText(blob)],
     ];
     const different = pairs.find(([, expected, received]) => expected !== received);
     return different === undefined
@@ -129,21 +193,16 @@ export class Model {
     return real;
   }
 
-  #execute(batch: Buffer, at: number, reached: number): void {
+  /** Null for what the oracle says nothing about. */
+  #execute(batch: Buffer, at: number, reached: number, result: Result): Execution | null {
     const kind = batch[at + RequestField.kind] as number;
-    if (kind === Kind.expire) {
-      this.license.expire();
-      return;
+    if (kind >= Kind.expire) {
+      const outcome = this.#administer(kind, batch, at, reached);
+      const text = kind === Kind.readAccessList ? this.#accessList : null;
+      return outcome === null
+        ? null
+        : { position: this.position, first: this.position, isRepeat: false, outcome, text };
     }
-    if (kind === Kind.statement) {
-      this.license.state(this.#stated(batch, at));
-      return;
-    }
-    if (kind === Kind.cancelHandle) {
-      this.license.cancel(this.#oracleHandle.get(getU64(batch, at + RequestField.handle)) ?? 0);
-      return;
-    }
-    if (kind === Kind.checkpoint) return;
     const key = requestKey(batch, at);
     const name = batch.toString("latin1", at + RequestField.session, at + RequestField.session + 16);
     if (kind === Kind.openSession && !this.license.sessions.has(name)) {
@@ -151,13 +210,66 @@ export class Model {
     }
     const outcome = this.#outcome(name, kind, batch, at, reached);
     const executions = this.#executions.get(key) ?? [];
-    const first = executions.find((execution) => execution.outcome === outcome)?.first ?? this.position;
-    executions.push({ position: this.position, first, outcome });
+    const before = executions.find((execution) => execution.outcome === outcome);
+    // A handle is matched before the list that names it is made.
+    if (outcome.handle !== 0) this.#match(outcome.handle, result.handle);
+    const text = before?.text ?? this.#textOf(kind, outcome.list);
+    const { position } = this;
+    const execution = { position, first: before?.first ?? position, isRepeat: before !== undefined, outcome, text };
+    executions.push(execution);
     this.#executions.set(key, executions);
+    return execution;
   }
 
-  #outcome(name: string, kind: number, batch: Buffer, at: number, reached: number): Outcome {
-    const asked: Asked = {
+  #administer(kind: number, batch: Buffer, at: number, reached: number): Outcome | null {
+    const { license } = this;
+    const blob = blobAt(batch, at);
+    switch (kind) {
+      case Kind.expire:
+        return license.expire();
+      case Kind.statement:
+        return license.state(this.#stated(batch, at));
+      case Kind.cancelHandle:
+        return license.cancel(this.#oracleHandle.get(getU64(batch, at + RequestField.handle)) ?? 0);
+      case Kind.setAccessList: {
+        const document = JSON.parse(blob.toString("utf8")) as { rules: NaiveRule[] };
+        this.#accessList = document.rules.length === 0 ? "" : JSON.stringify(sorted(document));
+        return license.setRules(document.rules);
+      }
+      case Kind.readAccessList:
+        return { ...license.readNothing(), total: Buffer.byteLength(this.#accessList) };
+      case Kind.setNamedUser:
+        return license.setNamedUser(this.#asked(kind, batch, at), blob.toString("utf8"), reached);
+      case Kind.tracking:
+        return license.setTracking(batch.readUInt32LE(at + RequestField.quantity) === 1);
+      default:
+        return null;
+    }
+  }
+
+  /** A list as JSON with its keys in order, handles by their numbers in production. */
+  #textOf(kind: number, list: unknown): string | null {
+    if (list === null) return null;
+    if (kind === Kind.borrow) return this.#document(list as { handle: number; terms: Terms });
+    if (kind !== Kind.handles) return JSON.stringify(sorted(list));
+    const rows = (list as { handle: number }[]).map((row) => ({ ...row, handle: this.realHandle(row.handle) }));
+    return JSON.stringify(sorted(rows.sort((a, b) => (a.handle % SLOTS) - (b.handle % SLOTS))));
+  }
+
+  #document(about: { readonly handle: number; readonly terms: Terms }): string {
+    return canonicalJson({
+      ...about,
+      system: Buffer.from(genesisHash).toString("base64url"),
+      container: genesis.virtualContainer,
+      terms: sha256(termsBytes(about.terms)).toString("base64url"),
+      handle: this.realHandle(about.handle),
+    });
+  }
+
+  #asked(kind: number, batch: Buffer, at: number): NaiveAsked {
+    const handle = getU64(batch, at + RequestField.handle);
+    const blob = blobAt(batch, at);
+    return {
       kind,
       mode: batch[at + RequestField.mode] as number,
       quantity: batch.readUInt32LE(at + RequestField.quantity),
@@ -168,13 +280,22 @@ export class Model {
       productCode: batch.readUInt32LE(at + RequestField.productCode),
       featureMap: batch.readUInt32LE(at + RequestField.featureMap),
       itemRef: batch.readUInt32LE(at + RequestField.itemRef),
-      handle: this.#oracleHandle.get(getU64(batch, at + RequestField.handle)) ?? 0,
+      handle: this.#oracleHandle.get(handle) ?? 0,
       durationMs: getU64(batch, at + RequestField.durationMs),
+      blob,
+      genuine: kind === Kind.returnBorrow && this.#isSignedByBorrower(handle, blob),
     };
-    if (kind === Kind.items) {
-      const outcome = this.license.execute(name, asked, reached);
-      return outcome.list === null ? outcome : { ...outcome, list: sorted(outcome.list) };
-    }
+  }
+
+  #isSignedByBorrower(handle: number, signature: Buffer): boolean {
+    const document = this.#documents.get(handle);
+    if (document === undefined || signature.length !== 64) return false;
+    const { key } = JSON.parse(document.toString("utf8")) as { key: string };
+    return ports.verifyEd25519(Buffer.from(key, "base64url"), returnMessage(document), signature);
+  }
+
+  #outcome(name: string, kind: number, batch: Buffer, at: number, reached: number): Outcome {
+    const asked = this.#asked(kind, batch, at);
     if (kind !== Kind.containers) return this.license.execute(name, asked, reached);
     // The oracle has no such list; for the session it is like a heartbeat.
     const outcome = this.license.execute(name, { ...asked, kind: Kind.heartbeat }, reached);
@@ -187,7 +308,7 @@ export class Model {
     );
     return sorted([
       {
-        container: this.#container,
+        container: genesis.virtualContainer,
         kind: "virtual",
         items: shown.length,
         sessions: this.license.sessions.size,
@@ -207,6 +328,18 @@ export class Model {
   }
 }
 
+/** Handles name their slot in their low bits. */
+const SLOTS = 2 ** 18;
+
+/** As the model and a tracked event say it. */
+export function eventText(event: string, handle: number, cause: string): string {
+  return `${event} ${handle} ${cause}`;
+}
+
+function systemText({ mark: _mark, markProof: _proof, ...result }: Result, blob: Uint8Array): string {
+  return `${JSON.stringify({ ...result, session: "" })}${Buffer.from(blob).toString("latin1")}`;
+}
+
 const nobody: NaiveNames = { host: "", user: "", station: "", program: "" };
 
 function blobAt(batch: Buffer, at: number): Buffer {
@@ -224,6 +357,7 @@ function sorted(value: unknown): unknown {
 }
 
 function sortedText(blob: Buffer): string {
+  if (blob.length === 0) return "";
   try {
     return JSON.stringify(sorted(JSON.parse(blob.toString("utf8"))));
   } catch {

@@ -13,8 +13,9 @@ import { REQUEST_BYTES } from "../../ts/wire/request.js";
 import { RESULT_BYTES, type Result, ResultField, readResult } from "../../ts/wire/result.js";
 import type { ClientNode } from "./client-node.js";
 import { Model, requestKey } from "./model.js";
+import { SeatLaws } from "./seat-laws.js";
 import type { ServerNode } from "./server-node.js";
-import { checkStatementOf, EPOCH_MS, engine, genesis, genesisHash, sha256, TWIN_KEY } from "./system.js";
+import { checkStatementOf, EPOCH_MS, engine, genesisHash, licenseStates, sha256, TWIN_KEY } from "./system.js";
 import type { UpstreamNode } from "./upstream-node.js";
 import type { World } from "./world.js";
 
@@ -40,7 +41,8 @@ const LOG_TIME_SLACK_MS = 900;
 const CALENDAR_SLACK_MS = 2_000;
 
 export class Observer {
-  readonly model = new Model(genesis.virtualContainer, checkStatementOf);
+  readonly model: Model;
+  readonly #laws: SeatLaws;
   answers = 0;
   readonly #world: World;
   /** index = position; entry 0 stands for the genesis */
@@ -59,6 +61,8 @@ export class Observer {
 
   constructor(world: World) {
     this.#world = world;
+    this.model = new Model(licenseStates(world.rules).create(), checkStatementOf);
+    this.#laws = new SeatLaws(this.model);
   }
 
   get carriedTo(): number {
@@ -130,7 +134,11 @@ export class Observer {
       this.#fail("MAC", `the batch carried at ${position} was made by no TMR server`);
     this.#carried.push({ digest, epoch });
     this.#times(position, batch, orderedAtMs);
-    this.model.apply(batch);
+    const different = this.model.apply(batch);
+    if (different !== null) this.#fail("S5", `what ${position} does, ${different}`);
+    this.#stateIs(digest, hex(this.model.machine.stateDigest), "the model");
+    const broken = this.#laws.check();
+    if (broken !== null) this.#fail(broken.invariant, `at ${position}: ${broken.what}`);
   }
 
   /** Rules 10 and 12: log time is no faster than the time with a quorum; calendar time is never ahead. */
@@ -154,10 +162,14 @@ export class Observer {
     const end = hex(replica.digest);
     if (this.#seenEnd.get(upstream.name) === end) return;
     this.#seenEnd.set(upstream.name, end);
-    const state = hex(replica.state.stateDigest);
+    this.#stateIs(end, hex(replica.state.stateDigest), upstream.name);
+  }
+
+  /** `end`: digest of the log that leads to the state. */
+  #stateIs(end: string, state: string, whose: string): void {
     const known = this.#stateDigests.get(end);
     if (known === undefined) this.#stateDigests.set(end, state);
-    else if (known !== state) this.#fail("S6", `${upstream.name} has another state at ${replica.position} than others`);
+    else if (known !== state) this.#fail("S6", `${whose} has another state than others have after the same log`);
   }
 
   // ---- clients: S1, S3, S5 ---------------------------------------------------------------------------------------------
@@ -198,6 +210,7 @@ export class Observer {
       );
     }
     this.answers++;
+    this.#world.count(`answer ${kindName(result.kind)} ${statusName(result.status)}`);
     const differences = executions.map((one) => this.model.difference(one, result, blob));
     if (differences.every((difference) => difference !== null))
       this.#fail("S5", `${what} at ${result.mark}: ${differences[0]}`);
@@ -225,8 +238,7 @@ export class Observer {
 
   /** S3: what changes something is answered once and for all. */
   #same(key: string, what: string, kind: number, message: Buffer, at: number, blob: Buffer): void {
-    if (kind !== Kind.access && kind !== Kind.release && kind !== Kind.openSession && kind !== Kind.closeSession)
-      return;
+    if (!onceKinds.has(kind)) return;
     const masked = Buffer.from(message.subarray(at, at + RESULT_BYTES));
     const status = masked.readUInt16LE(ResultField.status);
     // That a session has ended, or that the answer was acknowledged, is no answer to what was asked.
@@ -241,10 +253,10 @@ export class Observer {
 
   /** S1 as clients see it: what they may believe in by their own leases is never more than there is. */
   believed(): void {
-    const seats = new Map<string, { taken: number; quantity: number }>();
+    const seats = new Map<number, { taken: number; quantity: number }>();
     for (const client of this.#world.clients) {
       for (const held of client.held.values()) {
-        if (held.seats === 0 || !client.holds(held)) continue;
+        if (held.seats === 0 || !client.holds(held) || this.model.cancelled.has(held.handle)) continue;
         const sum = seats.get(held.license) ?? { taken: 0, quantity: 0 };
         sum.taken += held.seats;
         sum.quantity = Math.max(sum.quantity, held.quantity);
@@ -293,6 +305,24 @@ export class Observer {
   #fail(invariant: string, what: string): never {
     throw new Violation(invariant, this.#world.nowMs, what);
   }
+}
+
+/** What changes something: a repeat must not change it again. */
+const onceKinds = new Set<number>([
+  Kind.openSession,
+  Kind.closeSession,
+  Kind.access,
+  Kind.release,
+  Kind.consume,
+  Kind.borrow,
+  Kind.returnBorrow,
+]);
+
+const kindNames = new Map<number, string>(Object.entries(Kind).map(([name, kind]) => [kind, name]));
+
+/** As coverage is counted by. */
+export function kindName(kind: number): string {
+  return kindNames.get(kind) ?? `kind ${kind}`;
 }
 
 function hex(bytes: Uint8Array): string {

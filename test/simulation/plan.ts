@@ -10,7 +10,7 @@ import type { Lie } from "./liar.js";
 import { lies } from "./liar.js";
 import type { NetworkManner } from "./network.js";
 import { Random } from "./random.js";
-import { type UpstreamId, upstreamIds } from "./system.js";
+import { products, type UpstreamId, upstreamIds } from "./system.js";
 
 export type Level = "calm" | "mild" | "rough" | "brutal";
 
@@ -56,6 +56,8 @@ export interface Plan {
   readonly clients: number;
   readonly callsAtOnce: number;
   readonly thinkMs: number;
+  /** between two things that the administrator does, 0 = there is none */
+  readonly adminMs: number;
   readonly clockRateError: number;
   /** rate of the monotonic clock of single processes, by name */
   readonly rates?: Readonly<Record<string, number>>;
@@ -94,6 +96,7 @@ export function calmPlan(seed: number): Plan {
     clients: 4,
     callsAtOnce: 1,
     thinkMs: 400,
+    adminMs: 0,
     clockRateError: 0,
     timing: { heartbeatMs: 200, suspectMs: 600, graceMs: 150 },
     sessionTimeoutMs: { min: 3_000, default: 6_000, max: 60_000 },
@@ -146,6 +149,7 @@ export function planOf(seed: number, durationMs = 45_000): Plan {
     diskLatencyMs: random.pick([0, 0.3, 2]),
     faults: faultsOf(random, level, durationMs, liar?.lie ?? null),
     liar,
+    adminMs: random.pick([0, 400, 1_500, 1_500, 5_000]),
   };
 }
 
@@ -240,7 +244,7 @@ function faultOf(random: Random, level: Level, withLiar: boolean, clockOf: Upstr
 
 function changeOf(random: Random): ContainerChange {
   return {
-    product: random.int(1, 9),
+    product: random.int(1, products.length + 1),
     to: random.pick(["as issued", "as issued", "absent", "other terms", "raised"] as const),
   };
 }

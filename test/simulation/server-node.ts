@@ -4,12 +4,14 @@ import { type Intake, type Orderer, Intake as Outcome } from "../../ts/engine/ty
 import { TmrError } from "../../ts/errors.js";
 import type { TwinRole } from "../../ts/failover/twin.js";
 import { roleNumber } from "../../ts/failover/twin-link.js";
+import type { CommandOutcome } from "../../ts/server/commands.js";
 import { TmrCore } from "../../ts/tmr/core.js";
 import type { CoreEvent } from "../../ts/tmr/core-ports.js";
 import type { ServerRecord } from "../../ts/tmr/server-state.js";
 import { SyncStamps } from "../../ts/tmr/sync-stamps.js";
 import { decodeLink, encodeLink, type LinkMessage } from "../../ts/wire/link.js";
 import { MessageField, MessageType } from "../../ts/wire/message.js";
+import type { SystemRecord } from "../../ts/wire/system-record.js";
 import { mutantOrderer } from "./mutant-orderer.js";
 import type { End, EndHandlers, Purpose } from "./network.js";
 import { Process } from "./process.js";
@@ -91,6 +93,14 @@ export class ServerNode extends Process {
     this.receive(() => {
       this.core.takeOver(this.nowMs);
       this.#turn();
+    });
+  }
+
+  /** Has a record ordered for whoever runs this server. */
+  command(record: SystemRecord, settle: (outcome: CommandOutcome) => void): void {
+    this.receive(() => {
+      this.core.command(record, settle);
+      this.#planPump();
     });
   }
 

@@ -1,5 +1,6 @@
 /** The system that is simulated: its keys, its licenses, and the functions that production takes from node:crypto. */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
+import type { SessionNames } from "../../ts/client/types.js";
 import { loadEngine } from "../../ts/engine/index.js";
 import type { Engine } from "../../ts/engine/types.js";
 import { type Genesis, genesisDigest, type LicensePorts } from "../../ts/license/genesis.js";
@@ -100,6 +101,13 @@ function product(productCode: number, some: Partial<Terms>, holders: readonly Up
   return { terms, holders };
 }
 
+/** Two licenses have a module of this Product Code. */
+export const MODULE = 100;
+
+function module(productCode: number, featureMap: number): NonNullable<Terms["modules"]>[number] {
+  return { productCode, text: `Module of ${featureMap}`, featureMap };
+}
+
 /** Scarce ones first: those are where a mistake shows as over-allocation. */
 export const products: readonly Product[] = [
   product(1, { quantity: 1 }),
@@ -108,9 +116,31 @@ export const products: readonly Product[] = [
   product(4, { quantity: 3 }, [1, 2]),
   product(5, { quantity: 2 }, [3]),
   { ...product(6, { quantity: 4 }), odd: 2 },
-  product(7, { quantity: 3, unitCounter: 40, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
+  product(7, { quantity: 3, unitCounter: 8, usagePeriodSeconds: 86_400, expirationMs: EPOCH_MS + 30 * 86_400_000 }),
   product(8, { quantity: 3, activationMs: EPOCH_MS + 30 * 86_400_000 }),
+  product(9, { quantity: 2, lingerSeconds: 2, unitCounter: 0xffff_ffff, modules: [module(MODULE, 0b1)] }),
+  product(10, { quantity: 2, borrowSeconds: 12, borrowRevocable: true, modules: [module(MODULE, 0b11)] }),
+  product(11, { quantity: 1, borrowSeconds: 5, lingerSeconds: 1 }),
+  product(12, { quantity: 2, namedUser: "", namedUserIntervalSeconds: 4, unitCounter: 6 }),
+  product(13, { quantity: 2, usagePeriodSeconds: 15 }),
 ];
+/** Item references of those that count units. */
+export const counting: ReadonlySet<number> = new Set(
+  products.flatMap(({ terms }) => (terms.unitCounter === undefined ? [] : [terms.tmrId])),
+);
+/** Those that may be borrowed. */
+export const lendable: readonly Product[] = products.filter(({ terms }) => terms.borrowSeconds !== undefined);
+export const NAMED_PRODUCT = 12;
+
+/** Who a client is: two share a station, some share a user, some name none. */
+export function namesOf(index: number): Omit<SessionNames, "program" | "runtimeVersion"> {
+  const users = ["anna", "bert", "cleo", ""];
+  return {
+    host: `host${index >> 1}`,
+    user: users[index % users.length] as string,
+    station: index % 5 === 4 ? "s" : "",
+  };
+}
 
 /** The container of an upstream as it is at first. */
 export function firstContainer(upstream: UpstreamId): HeldContainer {

@@ -3,6 +3,7 @@ import { Kind } from "../../ts/wire/kinds.js";
 import { decodeLink } from "../../ts/wire/link.js";
 import { MessageField, MessageType } from "../../ts/wire/message.js";
 import { allRules, type ProtocolRules } from "../../ts/wire/rules.js";
+import { Administrator } from "./administrator.js";
 import { ClientNode } from "./client-node.js";
 import { Liar } from "./liar.js";
 import { Network } from "./network.js";
@@ -55,6 +56,7 @@ export class World {
   readonly upstreams: readonly UpstreamNode[];
   readonly servers: readonly ServerNode[];
   readonly clients: readonly ClientNode[];
+  readonly administrator: Administrator;
   /** upstreams that need not be in step at the end: one that lied is out until an operator resets it */
   readonly excused = new Set<UpstreamId>();
   readonly allowedAlarms = new Set<string>();
@@ -82,6 +84,7 @@ export class World {
       { length: plan.clients },
       (_, i) => new ClientNode(this, i, new Random(plan.seed, `client ${i}`)),
     );
+    this.administrator = new Administrator(this, new Random(plan.seed, "administrator"));
     for (const upstream of this.upstreams) upstream.disk.latencyMs = plan.diskLatencyMs;
     if (plan.liar !== null) {
       const liar = this.upstream(plan.liar.upstream);
@@ -146,6 +149,7 @@ export class World {
     for (const upstream of this.upstreams) upstream.start();
     for (const server of this.servers) server.start();
     for (const client of this.clients) this.timeline.at(300 + this.random.float() * 500, () => client.start());
+    this.administrator.begin();
     for (const { atMs, fault } of this.plan.faults) this.timeline.at(atMs, () => this.inflict(fault));
   }
 
@@ -208,6 +212,11 @@ export class World {
       this.runUntil(this.nowMs + 50);
     }
     for (const client of this.clients) client.close();
+    this.administrator.finish();
+    while (!this.administrator.finished) {
+      if (this.nowMs >= byMs + LIVENESS_MS) this.observer.fail("L1", "the events were not read to their end");
+      this.runUntil(this.nowMs + 50);
+    }
     while (!this.observer.inStep()) {
       if (this.nowMs >= byMs + LIVENESS_MS) {
         const where = this.upstreams.map(({ name, replica }) => `${name} at ${replica.position}`).join(", ");

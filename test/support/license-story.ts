@@ -4,11 +4,15 @@
  * releases what others hold and acknowledges what it likes.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import * as fc from "fast-check";
+import { ed25519PublicKey } from "../../ts/config/key-files.js";
+import { genesisDigest } from "../../ts/license/genesis.js";
 import type { LicenseLimits } from "../../ts/license/limits.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
-import type { Terms } from "../../ts/license/terms.js";
+import { type Terms, termsBytes } from "../../ts/license/terms.js";
 import { Kind } from "../../ts/wire/kinds.js";
+import { documentIn, returnOf, seedOf } from "./borrow-kit.js";
 import {
   type Asked,
   EXPIRE,
@@ -47,6 +51,8 @@ export interface Step {
     | "info"
     | "items"
     | "consume"
+    | "borrow"
+    | "return"
     | "handles"
     | "cancel"
     | "rules"
@@ -80,6 +86,8 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.constant("info" as const) },
     { weight: 1, arbitrary: fc.constant("items" as const) },
     { weight: 3, arbitrary: fc.constant("consume" as const) },
+    { weight: 3, arbitrary: fc.constant("borrow" as const) },
+    { weight: 1, arbitrary: fc.constant("return" as const) },
     { weight: 1, arbitrary: fc.constant("handles" as const) },
     { weight: 1, arbitrary: fc.constant("cancel" as const) },
     { weight: 1, arbitrary: fc.constant("rules" as const) },
@@ -115,6 +123,7 @@ export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
         what: fc.oneof(
           { weight: 1, arbitrary: fc.constantFrom("open", "close", "heartbeat", "state", "expire", "again", "items") },
           { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles") },
+          { weight: 1, arbitrary: fc.constantFrom("borrow", "return") },
           { weight: 2, arbitrary: fc.constant("info" as const) },
           { weight: 3, arbitrary: fc.constant("release" as const) },
           { weight: 7, arbitrary: fc.constant("access" as const) },
@@ -130,6 +139,19 @@ export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
   }),
   { maxLength: 40, size: "max" },
 );
+
+const keyNames = ["key 0", "key 1", "key 2"];
+const publicKeys = new Map<string, string>();
+
+/** base64url */
+function publicKeyOf(name: string): string {
+  let key = publicKeys.get(name);
+  if (key === undefined) {
+    key = ed25519PublicKey(seedOf(name)).toString("base64url");
+    publicKeys.set(name, key);
+  }
+  return key;
+}
 
 const sessionNames = ["red", "green", "blue", "grey"];
 
@@ -165,6 +187,13 @@ const accessLists: readonly (readonly NaiveRule[])[] = [
 /** The variant with few seats. */
 export const SCARCE = 6;
 
+const ofItem4 = (variant: number): Partial<Terms> => ({
+  usagePeriodSeconds: 2,
+  borrowSeconds: 2,
+  borrowRevocable: true,
+  ...(variant === 4 ? { namedUser: "" } : {}),
+});
+
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
 function itemsOf(variant: number, present: number): Terms[] {
   const all = [
@@ -175,16 +204,24 @@ function itemsOf(variant: number, present: number): Terms[] {
       unitCounter: variant === 3 ? 0xffff_ffff : 12 + variant,
       lingerSeconds: 1,
     }),
-    terms({ productCode: 1, tmrId: 2, quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5, featureMap: 6 }),
+    terms({
+      productCode: 1,
+      tmrId: 2,
+      quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5,
+      featureMap: 6,
+      // Another license has this Product Code too.
+      ...(variant % 2 === 0 ? { modules: [{ productCode: 2, text: "Module", featureMap: 2 }] } : {}),
+    }),
     terms({
       productCode: 2,
       tmrId: 3,
       quantity: variant === SCARCE ? 2 : 4,
       activationMs: 500,
       lingerSeconds: 2,
+      borrowSeconds: 1,
       ...(variant === 2 ? {} : { expirationMs: 9_000 }),
     }),
-    terms({ productCode: 2, tmrId: 4, quantity: variant === 5 ? 2 : 1, text: "Ü", usagePeriodSeconds: 2 }),
+    terms({ productCode: 2, tmrId: 4, quantity: variant === 5 ? 2 : 1, text: "Ü", ...ofItem4(variant) }),
   ];
   return all.filter((_, i) => present > 7 || i !== present % 5);
 }
@@ -194,6 +231,8 @@ interface Plan {
   readonly asked: Asked;
   readonly stated: Stated | null;
   readonly rules?: readonly NaiveRule[];
+  /** the return of a borrowing is signed by the key that borrowed it */
+  readonly genuine?: boolean;
 }
 
 function rulesPlan(one: Step): Plan {
@@ -206,6 +245,7 @@ function rulesPlan(one: Step): Plan {
 interface Sent {
   readonly name: string;
   readonly asked: Asked;
+  readonly genuine: boolean;
 }
 
 export class Storyteller {
@@ -221,6 +261,8 @@ export class Storyteller {
   /** the machine's handle number to the oracle's, and back */
   readonly #naiveHandle = new Map<number, number>();
   readonly #handles: number[] = [];
+  /** what was borrowed, last first: the document and by which key */
+  readonly #borrowed: { readonly told: Told; readonly key: string }[] = [];
 
   constructor(readonly limits: LicenseLimits = STORY_LIMITS) {
     this.machine = LicenseMachine.create(testGenesis, licensePorts, limits);
@@ -244,7 +286,15 @@ export class Storyteller {
       const result = told[i];
       assert.ok(result !== undefined);
       this.#compare(result, this.#ask(plan, chapter.reached));
-      if (plan.name !== null) this.sent.push({ name: plan.name, asked: plan.asked, told: result });
+      if (result.kind === Kind.borrow && result.outcome === "ok") {
+        const { key } = documentIn(result);
+        this.#borrowed.unshift({
+          told: result,
+          key: keyNames.find((name) => publicKeyOf(name) === key) ?? assert.fail(),
+        });
+      }
+      const { name, genuine = false } = plan;
+      if (name !== null) this.sent.push({ name, asked: plan.asked, told: result, genuine });
     });
     return told;
   }
@@ -266,14 +316,28 @@ export class Storyteller {
     }
     if (one.what === "state") return this.#statement(one);
     if (one.what === "again" && this.sent.length > 0) {
-      const { name, asked } = this.sent[this.sent.length - 1 - (one.who % Math.min(10, this.sent.length))] as Sent;
-      return { name, asked, stated: null };
+      const sent = this.sent[this.sent.length - 1 - (one.who % Math.min(10, this.sent.length))] as Sent;
+      return { ...sent, stated: null };
     }
     const name = sessionNames[one.who % sessionNames.length] as string;
     const request = (this.#numbers.get(name) ?? 0) + 1 + one.skip;
     if (one.skip < 300) this.#numbers.set(name, request);
     const base = { request, answeredBelow: Math.max(0, request - one.keep), session: sessionOf(name) };
+    if (one.what === "return") return this.#returnPlan(one, name, base);
     return { name, asked: { ...base, ...this.#fields(one, name) }, stated: null };
+  }
+
+  #returnPlan(one: Step, name: string, base: Pick<Asked, "request" | "session">): Plan {
+    const [borrowed] = this.#borrowed.slice(one.a % 2);
+    if (borrowed === undefined) return { name, asked: { ...base, kind: Kind.heartbeat }, stated: null };
+    const { told, key } = borrowed;
+    const by = one.b > 6 ? "somebody else" : key;
+    return {
+      name,
+      asked: { ...base, ...returnOf(told, by), kind: Kind.returnBorrow },
+      stated: null,
+      genuine: by === key,
+    };
   }
 
   /** Mostly one of the session's own handles, else a recent one of anybody. */
@@ -306,6 +370,18 @@ export class Storyteller {
         return { kind: Kind.consume, handle, quantity: one.b };
       case "handles":
         return { kind: Kind.handles };
+      case "borrow":
+        return {
+          kind: Kind.borrow,
+          mode: one.b === 9 ? 2 : 1,
+          durationMs: [0, 300, 800, 1_500, 3_000][one.a % 5] ?? 0,
+          quantity: one.b > 6 ? one.b % 3 : 1,
+          firmCode: 6000010,
+          productCode: one.a === 9 ? 1 : 2,
+          featureMap: one.a === 4 ? 2 : 0,
+          itemRef: one.a === 7 ? 4 : 0,
+          blob: one.b === 8 ? Buffer.alloc(31) : Buffer.from(publicKeyOf(keyNames[one.b % 3] ?? ""), "base64url"),
+        };
       case "access":
         return {
           kind: Kind.access,
@@ -338,7 +414,7 @@ export class Storyteller {
     const handle = this.#naiveHandle.get(plan.asked.handle ?? 0) ?? 0;
     if (plan.asked.kind === Kind.cancelHandle) return this.naive.cancel(handle);
     if (plan.name === null) return this.naive.expire();
-    return this.naive.execute(plan.name, { ...plan.asked, handle }, reached);
+    return this.naive.execute(plan.name, { ...plan.asked, handle, genuine: plan.genuine ?? false }, reached);
   }
 
   #compare(told: Told, expected: Outcome): void {
@@ -348,6 +424,7 @@ export class Storyteller {
     }
     const isHandles = told.kind === Kind.handles && told.outcome === "ok";
     const isList = isHandles || (told.kind === Kind.items && told.outcome === "ok");
+    const isBorrow = told.kind === Kind.borrow && told.outcome === "ok";
     const list = isList ? (JSON.parse(told.text) as { handle: number }[]) : null;
     if (isHandles) {
       for (const one of list ?? []) one.handle = this.#naiveHandle.get(one.handle) ?? 0;
@@ -370,12 +447,22 @@ export class Storyteller {
         units,
         timeoutMs,
         nextExpiryMs,
-        list,
+        list: isBorrow ? null : list,
       },
-      expected,
+      isBorrow ? { ...expected, list: null } : expected,
     );
+    if (isBorrow) this.#compareDocument(told, expected.list as { handle: number; terms: Terms });
     assert.equal(told.heartbeatMs, Math.floor(timeoutMs / 4));
-    assert.equal(told.text.length > 0, isList || status !== "ok");
-    assert.ok(Buffer.byteLength(told.text) <= (isList ? 32_768 : 200));
+    assert.equal(told.text.length > 0, isList || isBorrow || status !== "ok");
+    assert.ok(Buffer.byteLength(told.text) <= (isList || isBorrow ? 32_768 : 200));
+  }
+
+  #compareDocument(told: Told, about: { readonly handle: number; readonly terms: Terms }): void {
+    const terms = createHash("sha256").update(termsBytes(about.terms)).digest("base64url");
+    const { system, container, ...document } = documentIn(told);
+    const handle = this.#naiveHandle.get(document.handle);
+    assert.deepEqual({ ...document, handle }, { ...about, terms });
+    assert.equal(system, Buffer.from(genesisDigest(testGenesis, licensePorts.sha256)).toString("base64url"));
+    assert.equal(container, testGenesis.virtualContainer);
   }
 }

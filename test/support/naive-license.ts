@@ -35,8 +35,22 @@ export interface NaiveNames {
   readonly program: string;
 }
 
-/** A rule of an access list that has one set of rules, all global. */
+/** What is asked, and what whoever made a signature knows of it. */
+export interface NaiveAsked extends Asked {
+  /** the return of a borrowing is signed by the key that borrowed it */
+  readonly genuine?: boolean;
+}
+
+/** Something that is tracked, of a handle by the oracle's number; 0 where none was taken or given. */
+export interface NaiveEvent {
+  readonly event: string;
+  readonly handle: number;
+  readonly cause: string;
+}
+
+/** A rule of an access list, about all licenses or those of one product. */
 export interface NaiveRule {
+  readonly productCode?: number;
   readonly kind: "user" | "host" | "default";
   readonly value: string;
   readonly effect: "allow" | "deny";
@@ -52,20 +66,22 @@ interface Session {
   readonly results: Map<number, Outcome>;
 }
 
-interface Handle {
+/** A handle with all that is known of it. */
+export interface Handle {
   readonly number: number;
-  /** null once it only lingers */
+  /** null once it only lingers, and when it is borrowed */
   session: string | null;
   readonly names: NaiveNames;
   readonly terms: Terms;
   seats: number;
   readonly mode: number;
-  state: "held" | "queued" | "lingering" | "cancelled" | "overdue" | "denied";
+  state: "held" | "queued" | "lingering" | "borrowed" | "cancelled" | "overdue" | "denied";
   sinceMs: number;
   deadline: number;
   readonly featureMap: number;
   /** when it got its place among those that share, wait, linger or are lost */
   turn: number;
+  borrowing?: { readonly key: string; readonly untilMs: number; readonly isRevocable: boolean };
 }
 
 const SHARE = 2;
@@ -86,8 +102,41 @@ export interface Stated {
   readonly genuine: boolean;
 }
 
-const keyOf = ({ firmCode, productCode, tmrId, actId }: Terms): string =>
-  JSON.stringify([firmCode, productCode, tmrId, actId]);
+const keys = new WeakMap<Terms, string>();
+
+/** What tells one license from another. Asked for so often that it is remembered. */
+export function keyOf(terms: Terms): string {
+  const known = keys.get(terms);
+  if (known !== undefined) return known;
+  const { firmCode, productCode, tmrId, actId } = terms;
+  const key = JSON.stringify([firmCode, productCode, tmrId, actId]);
+  keys.set(terms, key);
+  return key;
+}
+
+const modules = new WeakMap<Terms, Map<number, Terms>>();
+const parents = new WeakMap<Terms, Terms>();
+
+/** Of a module the license that it is of, of a license itself. */
+function parentOf(terms: Terms): Terms {
+  return parents.get(terms) ?? terms;
+}
+
+/** The license itself, or its module, that is found by this Product Code. */
+function byProduct(terms: Terms, productCode: number): Terms | undefined {
+  if (terms.productCode === productCode) return terms;
+  const module = terms.modules?.find((one) => one.productCode === productCode);
+  if (module === undefined) return undefined;
+  const known = modules.get(terms) ?? new Map<number, Terms>();
+  modules.set(terms, known);
+  const { text, featureMap } = module;
+  const own = known.get(productCode) ?? { ...terms, productCode, text, featureMap };
+  known.set(productCode, own);
+  parents.set(own, terms);
+  keys.set(own, keyOf(terms));
+  return own;
+}
+
 const termsText = (terms: Terms): string => JSON.stringify(Object.entries(terms).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 export class NaiveLicense {
@@ -98,6 +147,11 @@ export class NaiveLicense {
   /** by join key; never forgotten */
   readonly unitsUsed = new Map<string, number>();
   readonly firstUse = new Map<string, number>();
+  /** by join key: who it is bound to instead of the issued name `of` */
+  readonly bound = new Map<string, { readonly user: string; readonly of: string; readonly atMs: number }>();
+  tracking = false;
+  /** what was tracked since somebody last emptied it */
+  readonly events: NaiveEvent[] = [];
   logMs = 0;
   calendarMs = 0;
   reached = 7;
@@ -117,13 +171,36 @@ export class NaiveLicense {
     this.logMs = Math.max(this.logMs, logMs);
     this.calendarMs = Math.max(this.calendarMs, calendarMs);
     this.reached = reached;
+    for (const { number, borrowing } of [...this.handles.values()]) {
+      if (borrowing !== undefined && borrowing.untilMs < this.calendarMs) this.handles.delete(number);
+    }
     const due = [...this.handles.values()].filter(({ deadline }) => deadline > 0 && deadline <= this.logMs);
     due.sort((a, b) => a.deadline - b.deadline || this.slotOf(a.number) - this.slotOf(b.number));
     for (const handle of due) {
       if (handle.state === "queued") this.#lose(handle, "overdue");
-      else this.handles.delete(handle.number);
+      else this.#endLingering(handle);
     }
     this.#settle();
+  }
+
+  #endLingering({ number }: Handle): void {
+    this.handles.delete(number);
+    this.#track("linger-end", number, "lingered");
+  }
+
+  #track(event: string, handle = 0, cause = ""): void {
+    if (this.tracking) this.events.push({ event, handle, cause });
+  }
+
+  /** A record that only asks. */
+  readNothing(): Outcome {
+    return outcome("ok");
+  }
+
+  setTracking(on: boolean): Outcome {
+    const was = this.tracking;
+    this.tracking = on;
+    return outcome("ok", { quantity: was ? 1 : 0 });
   }
 
   #of(terms: Terms, ...states: string[]): Handle[] {
@@ -137,9 +214,9 @@ export class NaiveLicense {
     return [...this.handles.values()].filter((handle) => !isLost(handle)).length;
   }
 
-  /** Seats in use. */
+  /** Seats in use, borrowed ones included. */
   used(terms: Terms): number {
-    return sum(this.#of(terms, "held"));
+    return sum(this.#of(terms, "held", "borrowed"));
   }
 
   /** Seats that cannot be taken by just anybody, though nobody uses them. */
@@ -151,27 +228,60 @@ export class NaiveLicense {
     return this.#of(terms, "queued").length;
   }
 
-  #ruleOf(names: NaiveNames): NaiveRule | undefined {
-    const fits = ({ kind, value }: NaiveRule): boolean =>
-      (kind === "user" && value === names.user) || (kind === "host" && value === names.host);
-    return this.rules.find(fits) ?? this.rules.find(({ kind }) => kind === "default");
+  /** The rules that may decide at a license, in the order in which they are asked. */
+  rulesAt(terms: Terms): NaiveRule[] {
+    const { productCode } = parentOf(terms);
+    const asked: NaiveRule[] = [];
+    for (const level of [productCode, undefined]) {
+      const set = this.rules.filter((rule) => rule.productCode === level);
+      const byDefault = set.find(({ kind }) => kind === "default");
+      asked.push(...set.filter((rule) => rule !== byDefault));
+      if (byDefault !== undefined) return [...asked, byDefault];
+    }
+    return asked;
   }
 
-  #takenBy(terms: Terms, rule: NaiveRule): number {
-    return sum(this.#of(terms, "held", "lingering").filter(({ names }) => this.#ruleOf(names) === rule));
+  ruleOf(names: NaiveNames, terms: Terms): NaiveRule | undefined {
+    return this.rulesAt(terms).find(
+      ({ kind, value }) =>
+        kind === "default" || (kind === "user" && value === names.user) || (kind === "host" && value === names.host),
+    );
+  }
+
+  /** Seats that those take about whom a rule decides. */
+  takenBy(terms: Terms, rule: NaiveRule): number {
+    const taken = this.#of(terms, "held", "lingering", "borrowed");
+    return sum(taken.filter(({ names }) => this.ruleOf(names, terms) === rule));
   }
 
   /** Seats that a rule keeps and that those for whom it does do not use. */
   #kept(terms: Terms, rule: NaiveRule | undefined): number {
-    return rule === undefined ? 0 : Math.max(0, (rule.reserved ?? 0) - this.#takenBy(terms, rule));
+    return rule === undefined ? 0 : Math.max(0, (rule.reserved ?? 0) - this.takenBy(terms, rule));
   }
 
   #allKept(terms: Terms): number {
-    return this.rules.reduce((total, rule) => total + this.#kept(terms, rule), 0);
+    return this.rulesAt(terms).reduce((total, rule) => total + this.#kept(terms, rule), 0);
   }
 
   #left(terms: Terms): number {
     return terms.quantity - this.used(terms) - this.lingering(terms);
+  }
+
+  /** Licenses and modules that may be meant, in the order in which they are looked at. */
+  #found({ firmCode, productCode = 0, itemRef = 0 }: Asked): Shown[] {
+    return this.items
+      .flatMap((item) => {
+        const terms = item.terms.firmCode === firmCode ? byProduct(item.terms, productCode) : undefined;
+        return terms === undefined || (itemRef !== 0 && terms.tmrId !== itemRef) ? [] : [{ ...item, terms }];
+      })
+      .sort((a, b) => a.terms.tmrId - b.terms.tmrId || parentOf(a.terms).productCode - parentOf(b.terms).productCode);
+  }
+
+  /** What a license or module is now. */
+  #now(terms: Terms): Shown | undefined {
+    const item = this.items.find((one) => keyOf(one.terms) === keyOf(terms));
+    const own = item === undefined ? undefined : byProduct(item.terms, terms.productCode);
+    return item === undefined || own === undefined ? undefined : { ...item, terms: own };
   }
 
   /** What at least two upstreams state alike. */
@@ -213,7 +323,7 @@ export class NaiveLicense {
   setRules(rules: readonly NaiveRule[]): Outcome {
     this.rules = rules;
     const denied = [...this.handles.values()].filter(
-      ({ state, names }) => state === "queued" && this.#ruleOf(names)?.effect === "deny",
+      ({ state, names, terms }) => state === "queued" && this.ruleOf(names, terms)?.effect === "deny",
     );
     denied.sort((a, b) => this.slotOf(a.number) - this.slotOf(b.number));
     for (const handle of denied) this.#lose(handle, "denied");
@@ -224,24 +334,61 @@ export class NaiveLicense {
   cancel(number: number): Outcome {
     const handle = this.handles.get(number);
     if (handle === undefined || isLost(handle)) return outcome("handle-unknown");
-    if (handle.state === "lingering") this.handles.delete(number);
+    if (handle.borrowing?.isRevocable === false) return outcome("not-borrowable");
+    if (handle.state === "lingering") this.#endLingering(handle);
+    else if (handle.state === "borrowed") this.handles.delete(number);
     else this.#lose(handle, "cancelled");
     this.#settle();
     const { terms, mode } = handle;
-    return outcome("ok", { handle: number, mode, ...codesOf(terms), ...this.#seats(terms) });
+    return outcome("ok", { handle: number, mode, ...this.#license(terms) });
+  }
+
+  /** An administrator names another user. */
+  setNamedUser({ firmCode, productCode, itemRef }: Asked, user: string, reached: number): Outcome {
+    const item = this.items.find(
+      ({ terms, holders }) =>
+        terms.firmCode === firmCode &&
+        terms.productCode === productCode &&
+        terms.tmrId === itemRef &&
+        isReached(holders, reached),
+    );
+    if (item === undefined) return outcome("not-found");
+    const { terms } = item;
+    const told = { ...this.#license(terms) };
+    if (terms.namedUser === undefined) return outcome("bad-request", told);
+    if (this.#namedUser(terms) === user) return outcome("ok", told);
+    if (user === "" && terms.namedUser !== "") return outcome("bad-request", told);
+    if (terms.namedUserIntervalSeconds === undefined) return outcome("named-user", told);
+    const bound = this.bound.get(keyOf(terms));
+    const next = bound?.of === terms.namedUser ? bound.atMs + 1_000 * terms.namedUserIntervalSeconds : 0;
+    if (this.calendarMs < next) return outcome("named-user", told);
+    this.#bind(terms, user);
+    return outcome("ok", told);
+  }
+
+  #bind(terms: Terms, user: string): void {
+    this.bound.set(keyOf(terms), { user, of: terms.namedUser ?? "", atMs: Math.max(1, this.calendarMs) });
+  }
+
+  #namedUser(terms: Terms): string | undefined {
+    const bound = this.bound.get(keyOf(terms));
+    return terms.namedUser !== undefined && bound?.of === terms.namedUser ? bound.user : terms.namedUser;
   }
 
   expire(): Outcome {
     const late = [...this.sessions].filter(([, session]) => session.deadline <= this.logMs);
     late.sort(([, a], [, b]) => a.deadline - b.deadline || a.slot - b.slot);
-    for (const [name] of late) this.#drop(name);
+    for (const [name] of late) this.#drop(name, "timed-out");
     this.#settle();
     const deadlines = [...this.sessions.values(), ...this.handles.values()].map(({ deadline }) => deadline);
+    for (const { borrowing } of this.handles.values()) {
+      if (borrowing !== undefined) deadlines.push(this.logMs + borrowing.untilMs - this.calendarMs + 1);
+    }
     return outcome("ok", { nextExpiryMs: Math.min(...deadlines.filter((deadline) => deadline > 0), NEVER) % NEVER });
   }
 
   /** `asked.handle` is the oracle's number of the handle. */
-  execute(name: string, asked: Asked, reached: number): Outcome {
+  execute(name: string, asked: NaiveAsked, reached: number): Outcome {
     const session = this.sessions.get(name);
     return session === undefined ? this.#withoutSession(name, asked) : this.#inSession(name, session, asked, reached);
   }
@@ -266,7 +413,7 @@ export class NaiveLicense {
     return opened;
   }
 
-  #inSession(name: string, session: Session, asked: Asked, reached: number): Outcome {
+  #inSession(name: string, session: Session, asked: NaiveAsked, reached: number): Outcome {
     const { timeoutMs } = session;
     session.deadline = this.logMs + timeoutMs;
     const claimed = asked.answeredBelow ?? 0;
@@ -286,7 +433,7 @@ export class NaiveLicense {
       case Kind.handles:
         return outcome("ok", { timeoutMs, list: this.#listHandles() });
       case Kind.closeSession: {
-        this.#drop(name);
+        this.#drop(name, "closed");
         this.#settle();
         this.#end(name, asked.request, outcome("ok"));
         return outcome("ok");
@@ -295,11 +442,23 @@ export class NaiveLicense {
     }
     if (this.#stored() >= this.limits.maxStoredResults) return outcome("busy", { timeoutMs });
     const result = { ...this.#write(name, asked, reached), timeoutMs };
+    this.#trackAnswer(asked.kind, result.status);
     session.results.set(asked.request, result);
     return result;
   }
 
-  #write(name: string, asked: Asked, reached: number): Outcome {
+  #trackAnswer(kind: number, status: string): void {
+    const told = new Map<number, string>([
+      [Kind.consume, "units"],
+      [Kind.borrow, "borrow"],
+      [Kind.returnBorrow, "return"],
+    ]).get(kind);
+    if (status === "queued" || (told === undefined && (kind !== Kind.access || status === "ok"))) return;
+    if (status === "ok") this.#track(told ?? "");
+    else this.#track("refusal", 0, status);
+  }
+
+  #write(name: string, asked: NaiveAsked, reached: number): Outcome {
     switch (asked.kind) {
       case Kind.openSession:
         return outcome("ok");
@@ -311,37 +470,35 @@ export class NaiveLicense {
           this.handles.delete(handle.number);
           return before;
         }
-        this.#giveBack(handle);
+        this.#giveBack(handle, "released");
         this.#settle();
-        return { ...before, status: "ok", ...this.#seats(handle.terms) };
+        return { ...before, status: "ok", ...this.#license(handle.terms) };
       }
       case Kind.access:
         return this.#access(name, asked, reached);
       case Kind.consume:
         return this.#consume(name, asked, reached);
+      case Kind.borrow:
+        return this.#borrow(name, asked, reached);
+      case Kind.returnBorrow:
+        return this.#return(asked);
       default:
         return outcome("bad-request");
     }
   }
 
   #access(name: string, asked: Asked, reached: number): Outcome {
-    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, itemRef = 0, durationMs = 0 } = asked;
+    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, durationMs = 0 } = asked;
     const codes = { firmCode, productCode };
     if (mode < 1 || mode > NO_LIMIT || quantity === 0) return outcome("bad-request", codes);
     if (quantity > 1 && (mode === SHARE || mode === EXCLUSIVE)) return outcome("bad-request", codes);
     const names = this.namesOf(name);
-    let candidates = this.items.filter(
-      ({ terms }) =>
-        terms.firmCode === firmCode && terms.productCode === productCode && (itemRef === 0 || terms.tmrId === itemRef),
-    );
+    let candidates = this.#found(asked);
     const shared = candidates.filter(({ terms }) => this.#shares(terms, name).length > 0);
     if (mode === SHARE) candidates = [...shared, ...candidates.filter((item) => !shared.includes(item))];
     const judged = candidates.map((item) => ({ item, ...this.#judge(item, asked, name, reached) }));
     const fit = judged.find(({ reason }) => reason === "ok");
-    const worst =
-      judged.find(({ reason }) => reason === "no-free-license") ??
-      judged.find(({ reason }) => reason !== "not-found") ??
-      judged[0];
+    const worst = worstOf(judged);
     const waits =
       fit === undefined &&
       worst?.reason === "no-free-license" &&
@@ -373,13 +530,110 @@ export class NaiveLicense {
     };
     this.handles.set(handle.number, handle);
     if (fit !== undefined) this.#take(handle);
+    else this.#track("queue", handle.number);
     const told = this.#handle(name, handle.number);
     this.#settle();
     return told;
   }
 
+  /** Judged like an access with user limit; the list of the outcome is the document, terms and handle as the oracle has them. */
+  #borrow(name: string, asked: Asked, reached: number): Outcome {
+    const { firmCode = 0, productCode = 0, mode = 0, quantity = 0, durationMs = 0, featureMap = 0 } = asked;
+    const codes = { firmCode, productCode };
+    const key = Buffer.from(asked.blob ?? []).toString("base64url");
+    if (mode !== 1 || quantity === 0 || asked.blob?.length !== 32) return outcome("bad-request", codes);
+    const known = [...this.handles.values()].find(({ borrowing }) => borrowing?.key === key);
+    if (known !== undefined) {
+      const { terms, seats } = known;
+      const isSame = terms.firmCode === firmCode && terms.productCode === productCode && seats === quantity;
+      return isSame ? this.#borrowed(known) : outcome("bad-request", codes);
+    }
+    const judged = this.#found(asked).map((item) => {
+      const mayBe = durationMs <= 1_000 * (item.terms.borrowSeconds ?? -1);
+      return { item, reason: this.#judge(item, asked, name, reached, mayBe ? "ok" : "not-borrowable").reason };
+    });
+    const fit = judged.find(({ reason }) => reason === "ok")?.item;
+    if (fit === undefined) {
+      const worst = worstOf(judged);
+      if (worst === undefined) return outcome("not-found", codes);
+      return outcome(worst.reason, { ...codes, itemRef: worst.item.terms.tmrId, ...this.#seats(worst.item.terms) });
+    }
+    const lent = [...this.handles.values()].filter(({ state }) => state === "borrowed").length;
+    if (lent >= this.limits.maxBorrowings || this.handles.size >= this.limits.maxHandles) {
+      return outcome("bad-request", codes);
+    }
+    const { terms } = fit;
+    const handle: Handle = {
+      number: ++this.#granted,
+      session: name,
+      names: this.namesOf(name),
+      terms,
+      seats: quantity,
+      mode,
+      state: "queued",
+      sinceMs: 0,
+      deadline: 0,
+      featureMap,
+      turn: 0,
+    };
+    this.#take(handle, true);
+    const untilMs = Math.min(
+      this.calendarMs + (durationMs || 1_000 * (terms.borrowSeconds ?? 0)),
+      this.#validUntil(terms),
+    );
+    handle.borrowing = { key, untilMs, isRevocable: terms.borrowRevocable === true };
+    handle.session = null;
+    handle.state = "borrowed";
+    this.handles.set(handle.number, handle);
+    const told = this.#borrowed(handle);
+    this.#settle();
+    return told;
+  }
+
+  #borrowed({
+    number,
+    names: { user, host, station },
+    terms,
+    seats,
+    mode,
+    sinceMs,
+    featureMap,
+    borrowing,
+  }: Handle): Outcome {
+    const { key, untilMs, isRevocable } = borrowing ?? assert.fail();
+    const document = {
+      format: "tmr-borrow/1",
+      actId: terms.actId,
+      ...codesOf(terms),
+      tmrId: terms.tmrId,
+      terms: parentOf(terms),
+      featureMap,
+      quantity: seats,
+      handle: number,
+      user,
+      host,
+      station,
+      key,
+      fromMs: sinceMs,
+      untilMs,
+      revocable: isRevocable,
+    };
+    const told = { handle: number, mode, quantity: seats, ...this.#license(terms) };
+    return outcome("ok", { ...told, validUntilMs: untilMs, list: document });
+  }
+
+  #return({ handle: number = 0, genuine = false }: NaiveAsked): Outcome {
+    const handle = this.handles.get(number);
+    if (handle?.borrowing === undefined) return outcome("handle-unknown");
+    if (!genuine) return outcome("bad-request");
+    this.handles.delete(number);
+    this.#settle();
+    const { terms, mode, seats } = handle;
+    return outcome("ok", { handle: number, mode, quantity: seats, ...this.#license(terms) });
+  }
+
   /** Grants what a handle waits for, lingering seats of its user first. */
-  #take(handle: Handle): void {
+  #take(handle: Handle, isLent = false): void {
     const { terms, names } = handle;
     if (handle.mode === SHARE) handle.seats = this.#shares(terms, handle.session ?? "").length > 0 ? 0 : 1;
     let more = handle.seats;
@@ -393,10 +647,12 @@ export class NaiveLicense {
     if (terms.usagePeriodSeconds !== undefined && !this.firstUse.has(key)) {
       this.firstUse.set(key, Math.max(1, this.calendarMs));
     }
+    if (this.#namedUser(terms) === "") this.#bind(terms, names.user);
     handle.state = "held";
     handle.deadline = 0;
     handle.sinceMs = this.calendarMs;
     handle.turn = ++this.#turn;
+    if (!isLent) this.#track("access", handle.number);
   }
 
   #lingeringFor(terms: Terms, names: NaiveNames): Handle[] {
@@ -419,24 +675,29 @@ export class NaiveLicense {
     asked: Asked,
     name: string,
     reached: number,
+    ofTerms = "ok",
   ): { reason: string; isRunning?: boolean } {
-    if (holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length < 2) return { reason: "not-found" };
+    const names = this.namesOf(name);
+    if (!isReached(holders, reached)) return { reason: "not-found" };
     if (this.calendarMs < (terms.activationMs ?? 0)) return { reason: "not-yet-valid" };
     if (this.calendarMs > (terms.expirationMs ?? Number.POSITIVE_INFINITY)) return { reason: "expired" };
     if (this.calendarMs > this.#usageEnd(terms)) return { reason: "usage-period-over" };
+    const user = this.#namedUser(terms);
+    if (user !== undefined && (names.user === "" || (user !== "" && user !== names.user)))
+      return { reason: "named-user" };
     if (terms.unitCounter !== undefined && this.#unitsLeft(terms) === 0) return { reason: "units-used-up" };
     for (let bit = 0; bit < 32; bit++) {
       const has = (map: number): boolean => Math.floor(map / 2 ** bit) % 2 === 1;
       if (has(asked.featureMap ?? 0) && !has(terms.featureMap)) return { reason: "feature-missing" };
     }
+    if (ofTerms !== "ok") return { reason: ofTerms };
     const { mode = 0, quantity = 0 } = asked;
-    const names = this.namesOf(name);
-    const rule = this.#ruleOf(names);
+    const rule = this.ruleOf(names, terms);
     if (rule?.effect === "deny") return { reason: "access-list" };
     const isSame = (handle: Handle): boolean =>
       handle.mode === EXCLUSIVE &&
       (handle.state === "held" || handle.state === "queued") &&
-      handle.terms.productCode === terms.productCode &&
+      parentOf(handle.terms).productCode === parentOf(terms).productCode &&
       handle.names.program === names.program &&
       (stationOf(handle.names) || handle.session) === (stationOf(names) || name);
     if (mode === EXCLUSIVE && [...this.handles.values()].some(isSame)) {
@@ -449,7 +710,7 @@ export class NaiveLicense {
     const seats = mode === SHARE && this.#shares(terms, name).length > 0 ? 0 : asked;
     if (seats === 0) return "ok";
     const names = this.namesOf(name);
-    const rule = this.#ruleOf(names);
+    const rule = this.ruleOf(names, terms);
     const own = Math.min(seats, sum(this.#lingeringFor(terms, names)));
     // In these stories lingering seats of the same user are counted by the same rule, but for those of no user.
     const extra = seats - own;
@@ -460,7 +721,7 @@ export class NaiveLicense {
     const kept = this.#kept(terms, rule);
     if (extra > this.#left(terms) - this.#allKept(terms) + kept) return "no-free-license";
     const counted = (of: NaiveNames): NaiveRule | undefined => {
-      const found = this.#ruleOf(of);
+      const found = this.ruleOf(of, terms);
       return (found?.reserved ?? 0) > 0 || (found?.limit ?? 0) > 0 ? found : undefined;
     };
     const isBefore = ahead.some((one) => {
@@ -476,13 +737,13 @@ export class NaiveLicense {
     for (const one of this.#lingeringFor(terms, names)) {
       const given = Math.min(left, one.seats);
       left -= given;
-      if (this.#ruleOf(one.names) === rule) same += given;
+      if (this.ruleOf(one.names, terms) === rule) same += given;
     }
     return same;
   }
 
   #isOver(terms: Terms, rule: NaiveRule, more: number): boolean {
-    return (rule.limit ?? 0) > 0 && more > 0 && this.#takenBy(terms, rule) + more > (rule.limit ?? 0);
+    return (rule.limit ?? 0) > 0 && more > 0 && this.takenBy(terms, rule) + more > (rule.limit ?? 0);
   }
 
   /** Grants to all who wait what they can have, again and again until nobody can have more. */
@@ -493,7 +754,8 @@ export class NaiveLicense {
       for (const item of this.items) {
         const ahead: Handle[] = [];
         for (const handle of this.#of(item.terms, "queued")) {
-          if (this.#canHave(handle, item, ahead)) {
+          const own = this.#now(handle.terms);
+          if (own !== undefined && this.#canHave(handle, own, ahead)) {
             this.#take(handle);
             isSettled = false;
           } else ahead.push(handle);
@@ -509,6 +771,8 @@ export class NaiveLicense {
   }
 
   #lose(handle: Handle, state: "cancelled" | "overdue" | "denied"): void {
+    const cause = state === "overdue" ? "waited-too-long" : state;
+    this.#track(handle.state === "queued" ? "queue-end" : "release", handle.number, cause);
     this.#leaveShare(handle);
     handle.state = state;
     handle.seats = 0;
@@ -526,10 +790,11 @@ export class NaiveLicense {
     handle.seats = 0;
   }
 
-  #giveBack(handle: Handle): void {
+  #giveBack(handle: Handle, cause: "released" | "closed" | "timed-out"): void {
+    this.#track(handle.state === "queued" ? "queue-end" : "release", handle.number, cause);
     this.#leaveShare(handle);
     const now = this.items.find(({ terms }) => keyOf(terms) === keyOf(handle.terms))?.terms;
-    const end = Math.min(now?.expirationMs ?? NEVER, now === undefined ? NEVER : this.#usageEnd(now));
+    const end = now === undefined ? NEVER : this.#validUntil(now);
     const lingerMs = Math.min(1_000 * (now?.lingerSeconds ?? 0), end - this.calendarMs);
     if (handle.state !== "held" || handle.seats === 0 || lingerMs <= 0) {
       this.handles.delete(handle.number);
@@ -546,14 +811,12 @@ export class NaiveLicense {
     const before = this.#handle(name, asked.handle ?? 0);
     if (before.status !== "ok") return before;
     const { terms: held } = this.handles.get(asked.handle ?? 0) as Handle;
-    const item = this.items.find(({ terms }) => keyOf(terms) === keyOf(held));
+    const item = this.#now(held);
     const told = { ...before, handle: 0, mode: 0, quantity: 0 };
     if (item === undefined) return { ...told, status: "not-found" };
     const { terms, holders } = item;
     const quantity = asked.quantity ?? 0;
-    if (holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length < 2) {
-      return { ...told, status: "not-found" };
-    }
+    if (!isReached(holders, reached)) return { ...told, status: "not-found" };
     if (this.calendarMs < (terms.activationMs ?? 0)) return { ...told, status: "not-yet-valid" };
     if (this.calendarMs > (terms.expirationMs ?? Number.POSITIVE_INFINITY)) return { ...told, status: "expired" };
     if (this.calendarMs > this.#usageEnd(terms)) return { ...told, status: "usage-period-over" };
@@ -573,11 +836,16 @@ export class NaiveLicense {
     return first + 1000 * terms.usagePeriodSeconds;
   }
 
+  /** Last ms of the license, whatever ends it. */
+  #validUntil(terms: Terms): number {
+    return Math.min(terms.expirationMs ?? Number.POSITIVE_INFINITY, this.#usageEnd(terms));
+  }
+
   #handle(name: string, number: number): Outcome {
     const handle = this.handles.get(number);
     if (handle?.session !== name) return outcome("handle-unknown");
     const { terms, mode } = handle;
-    const told = outcome("ok", { handle: number, mode, ...codesOf(terms), ...this.#seats(terms) });
+    const told = outcome("ok", { handle: number, mode, ...this.#license(terms) });
     switch (handle.state) {
       case "queued":
         return { ...told, status: "queued", free: this.#of(terms, "queued").indexOf(handle) + 1 };
@@ -592,11 +860,16 @@ export class NaiveLicense {
     }
   }
 
+  /** Which license is meant and how it stands; of a module that is gone the license that it was of. */
+  #license(terms: Terms): Partial<Outcome> {
+    return { ...codesOf(this.#now(terms) === undefined ? parentOf(terms) : terms), ...this.#seats(terms) };
+  }
+
   #seats(terms: Terms): { free: number; total: number; validUntilMs: number; units: number } {
-    const now = this.items.find((item) => keyOf(item.terms) === keyOf(terms))?.terms;
+    const now = this.#now(terms)?.terms;
     if (now === undefined) return { free: 0, total: 0, validUntilMs: 0, units: 0 };
     const free = Math.max(0, this.#left(now) - this.#allKept(now));
-    const end = Math.min(now.expirationMs ?? Number.POSITIVE_INFINITY, this.#usageEnd(now));
+    const end = this.#validUntil(now);
     const used = this.unitsUsed.get(keyOf(now)) ?? 0;
     const units = now.unitCounter === 0xffff_ffff ? used : this.#unitsLeft(now);
     return { free, total: now.quantity, validUntilMs: Number.isFinite(end) ? end : 0, units };
@@ -604,7 +877,7 @@ export class NaiveLicense {
 
   #list(reached: number): unknown[] {
     return this.items
-      .filter(({ holders }) => holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length >= 2)
+      .filter(({ holders }) => isReached(holders, reached))
       .map(({ terms: { actId: _actId, tmrId, ...terms }, holders, odd }) => ({
         ...terms,
         ...this.#remembered({ ...terms, actId: _actId, tmrId }),
@@ -617,7 +890,9 @@ export class NaiveLicense {
 
   #remembered(terms: Terms): object {
     const first = this.firstUse.get(keyOf(terms));
+    const user = this.#namedUser(terms);
     return {
+      ...(user === undefined ? {} : { namedUser: user }),
       ...(terms.unitCounter === undefined ? {} : { unitsUsed: this.unitsUsed.get(keyOf(terms)) ?? 0 }),
       ...(first === undefined || terms.usagePeriodSeconds === undefined ? {} : { firstUseMs: first }),
     };
@@ -637,14 +912,18 @@ export class NaiveLicense {
   #listHandles(): unknown[] {
     return [...this.handles.values()]
       .filter((handle) => !isLost(handle))
-      .map(({ number, terms, seats, mode, names, sinceMs, state }) => ({
+      .map(({ number, terms, seats, mode, names: { host, user, station, program }, sinceMs, state, borrowing }) => ({
         handle: number,
         ...codesOf(terms),
         seats,
         mode,
-        ...names,
+        host,
+        user,
+        station,
+        program,
         sinceMs,
         state,
+        ...(borrowing === undefined ? {} : { untilMs: borrowing.untilMs }),
       }));
   }
 
@@ -652,13 +931,13 @@ export class NaiveLicense {
     return [...this.sessions.values()].reduce((sum, session) => sum + session.results.size, 0);
   }
 
-  #drop(name: string): void {
+  #drop(name: string, cause: "closed" | "timed-out"): void {
     this.#freeSlots.push(this.sessions.get(name)?.slot ?? assert.fail());
     this.sessions.delete(name);
     for (const handle of this.handles.values()) {
       if (handle.session !== name) continue;
       if (isLost(handle)) this.handles.delete(handle.number);
-      else this.#giveBack(handle);
+      else this.#giveBack(handle, cause);
     }
   }
 
@@ -674,6 +953,19 @@ const blank = { kind: Kind.access, request: 1, session: new Uint8Array(16) };
 
 function isLost({ state }: Handle): boolean {
   return state === "cancelled" || state === "overdue" || state === "denied";
+}
+
+/** The reason that is told, of several. */
+function worstOf<T extends { readonly reason: string }>(judged: readonly T[]): T | undefined {
+  return (
+    judged.find(({ reason }) => reason === "no-free-license") ??
+    judged.find(({ reason }) => reason !== "not-found") ??
+    judged[0]
+  );
+}
+
+function isReached(holders: readonly number[], reached: number): boolean {
+  return holders.filter((upstream) => (reached >> (upstream - 1)) % 2 === 1).length >= 2;
 }
 
 function sum(handles: readonly Handle[]): number {

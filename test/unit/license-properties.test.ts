@@ -67,7 +67,7 @@ describe("the license state machine, over random stories", () => {
             for (const count of [item.used, item.lingering, item.reserved, item.queued, item.free])
               assert.ok(count >= 0);
             assert.ok(item.reserved + item.free + taken === Math.max(item.quantity, taken));
-            const held = item.handles.filter(({ state }) => state === "held");
+            const held = item.handles.filter(({ state }) => state === "held" || state === "borrowed");
             assert.equal(sumOf(held), item.used);
             assert.equal(sumOf(item.handles.filter(({ state }) => state === "lingering")), item.lingering);
             assert.equal(item.handles.filter(({ state }) => state === "queued").length, item.queued);
