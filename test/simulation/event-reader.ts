@@ -25,8 +25,6 @@ interface Line {
 
 /** Told of the system itself: the oracle has no word of them. */
 const ofSystem = new Set(["tracking", "license"]);
-/** Told of an answer: the handle is what the client named, if it did. */
-const ofAnswers = new Set(["refusal", "units", "borrow", "return"]);
 const WRITER = "sim";
 
 export class EventReader {
@@ -71,7 +69,8 @@ export class EventReader {
     this.#numbers.set(firm, number);
     this.#last = [position, record, sub];
     if (ofSystem.has(what.event)) return;
-    const handle = ofAnswers.has(what.event) ? 0 : (what.handle ?? 0);
+    // The handle of a refusal is what the client named, if it did.
+    const handle = what.event === "refusal" ? 0 : (what.handle ?? 0);
     const expected = this.#observer.model.tracked.get(position) ?? [];
     const place = expected.indexOf(eventText(what.event, handle, what.cause ?? what.status ?? ""));
     if (place === -1) this.#observer.fail("E2", `nothing happened at ${at} that says ${line}`);

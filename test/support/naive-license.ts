@@ -171,8 +171,10 @@ export class NaiveLicense {
     this.logMs = Math.max(this.logMs, logMs);
     this.calendarMs = Math.max(this.calendarMs, calendarMs);
     this.reached = reached;
-    for (const { number, borrowing } of [...this.handles.values()]) {
-      if (borrowing !== undefined && borrowing.untilMs < this.calendarMs) this.handles.delete(number);
+    for (const handle of [...this.handles.values()]) {
+      if (handle.borrowing !== undefined && handle.borrowing.untilMs < this.calendarMs) {
+        this.#endBorrowing(handle, "ended");
+      }
     }
     const due = [...this.handles.values()].filter(({ deadline }) => deadline > 0 && deadline <= this.logMs);
     due.sort((a, b) => a.deadline - b.deadline || this.slotOf(a.number) - this.slotOf(b.number));
@@ -186,6 +188,11 @@ export class NaiveLicense {
   #endLingering({ number }: Handle): void {
     this.handles.delete(number);
     this.#track("linger-end", number, "lingered");
+  }
+
+  #endBorrowing({ number }: Handle, cause: "returned" | "ended" | "cancelled"): void {
+    this.handles.delete(number);
+    this.#track("return", number, cause);
   }
 
   #track(event: string, handle = 0, cause = ""): void {
@@ -336,7 +343,7 @@ export class NaiveLicense {
     if (handle === undefined || isLost(handle)) return outcome("handle-unknown");
     if (handle.borrowing?.isRevocable === false) return outcome("not-borrowable");
     if (handle.state === "lingering") this.#endLingering(handle);
-    else if (handle.state === "borrowed") this.handles.delete(number);
+    else if (handle.state === "borrowed") this.#endBorrowing(handle, "cancelled");
     else this.#lose(handle, "cancelled");
     this.#settle();
     const { terms, mode } = handle;
@@ -442,20 +449,19 @@ export class NaiveLicense {
     }
     if (this.#stored() >= this.limits.maxStoredResults) return outcome("busy", { timeoutMs });
     const result = { ...this.#write(name, asked, reached), timeoutMs };
-    this.#trackAnswer(asked.kind, result.status);
+    this.#trackAnswer(asked, result.status);
     session.results.set(asked.request, result);
     return result;
   }
 
-  #trackAnswer(kind: number, status: string): void {
-    const told = new Map<number, string>([
-      [Kind.consume, "units"],
-      [Kind.borrow, "borrow"],
-      [Kind.returnBorrow, "return"],
-    ]).get(kind);
-    if (status === "queued" || (told === undefined && (kind !== Kind.access || status === "ok"))) return;
-    if (status === "ok") this.#track(told ?? "");
-    else this.#track("refusal", 0, status);
+  /** Refusals, and units: what takes or gives seats is told where it does. */
+  #trackAnswer({ kind, handle }: Asked, status: string): void {
+    if (status === "ok") {
+      if (kind === Kind.consume) this.#track("units", handle);
+      return;
+    }
+    const isTold = [Kind.access, Kind.consume, Kind.borrow, Kind.returnBorrow].some((one) => one === kind);
+    if (status !== "queued" && isTold) this.#track("refusal", 0, status);
   }
 
   #write(name: string, asked: NaiveAsked, reached: number): Outcome {
@@ -585,6 +591,7 @@ export class NaiveLicense {
     handle.session = null;
     handle.state = "borrowed";
     this.handles.set(handle.number, handle);
+    this.#track("borrow", handle.number);
     const told = this.#borrowed(handle);
     this.#settle();
     return told;
@@ -626,7 +633,7 @@ export class NaiveLicense {
     const handle = this.handles.get(number);
     if (handle?.borrowing === undefined) return outcome("handle-unknown");
     if (!genuine) return outcome("bad-request");
-    this.handles.delete(number);
+    this.#endBorrowing(handle, "returned");
     this.#settle();
     const { terms, mode, seats } = handle;
     return outcome("ok", { handle: number, mode, quantity: seats, ...this.#license(terms) });
