@@ -56,6 +56,7 @@ export interface Step {
     | "handles"
     | "cancel"
     | "rules"
+    | "name"
     | "state"
     | "expire"
     | "again";
@@ -91,6 +92,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.constant("handles" as const) },
     { weight: 1, arbitrary: fc.constant("cancel" as const) },
     { weight: 1, arbitrary: fc.constant("rules" as const) },
+    { weight: 1, arbitrary: fc.constant("name" as const) },
     { weight: 2, arbitrary: fc.constant("state" as const) },
     { weight: 1, arbitrary: fc.constant("expire" as const) },
     { weight: 3, arbitrary: fc.constant("again" as const) },
@@ -122,7 +124,7 @@ export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
       fc.record({
         what: fc.oneof(
           { weight: 1, arbitrary: fc.constantFrom("open", "close", "heartbeat", "state", "expire", "again", "items") },
-          { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles") },
+          { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles", "name") },
           { weight: 1, arbitrary: fc.constantFrom("borrow", "return") },
           { weight: 2, arbitrary: fc.constant("info" as const) },
           { weight: 3, arbitrary: fc.constant("release" as const) },
@@ -191,7 +193,7 @@ const ofItem4 = (variant: number): Partial<Terms> => ({
   usagePeriodSeconds: 2,
   borrowSeconds: 2,
   borrowRevocable: true,
-  ...(variant === 4 ? { namedUser: "" } : {}),
+  ...(variant === 4 || variant === SCARCE ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
 });
 
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
@@ -231,6 +233,8 @@ interface Plan {
   readonly asked: Asked;
   readonly stated: Stated | null;
   readonly rules?: readonly NaiveRule[];
+  /** who a license is to be bound to */
+  readonly user?: string;
   /** the return of a borrowing is signed by the key that borrowed it */
   readonly genuine?: boolean;
 }
@@ -240,6 +244,13 @@ function rulesPlan(one: Step): Plan {
   const document = { format: "tmr-access-list/1", rules: rules.map((rule) => ({ level: "global", ...rule })) };
   const asked = { ...EXPIRE, kind: Kind.setAccessList, blob: Buffer.from(JSON.stringify(document)) };
   return { name: null, asked, stated: null, rules };
+}
+
+function namePlan(one: Step): Plan {
+  const user = ["", "u1", "u2"][one.b % 3] ?? "";
+  const license = { firmCode: 6000010, productCode: 2, itemRef: one.a === 9 ? 3 : 4 };
+  const asked = { ...EXPIRE, kind: Kind.setNamedUser, ...license, blob: Buffer.from(user) };
+  return { name: null, asked, stated: null, user };
 }
 
 interface Sent {
@@ -310,6 +321,7 @@ export class Storyteller {
   #plan(one: Step): Plan {
     if (one.what === "expire") return { name: null, asked: EXPIRE, stated: null };
     if (one.what === "rules") return rulesPlan(one);
+    if (one.what === "name") return namePlan(one);
     if (one.what === "cancel") {
       const handle = this.#handles.at(-1 - one.a) ?? 1;
       return { name: null, asked: { ...EXPIRE, kind: Kind.cancelHandle, handle }, stated: null };
@@ -411,6 +423,7 @@ export class Storyteller {
   #ask(plan: Plan, reached: number): Outcome {
     if (plan.stated !== null) return this.naive.state(plan.stated);
     if (plan.rules !== undefined) return this.naive.setRules(plan.rules);
+    if (plan.user !== undefined) return this.naive.setNamedUser(plan.asked, plan.user, reached);
     const handle = this.#naiveHandle.get(plan.asked.handle ?? 0) ?? 0;
     if (plan.asked.kind === Kind.cancelHandle) return this.naive.cancel(handle);
     if (plan.name === null) return this.naive.expire();
