@@ -47,6 +47,7 @@ export interface Step {
     | "close"
     | "heartbeat"
     | "access"
+    | "wait"
     | "release"
     | "info"
     | "items"
@@ -76,7 +77,11 @@ export interface Chapter {
   readonly steps: readonly Step[];
 }
 
+/** The variant with few seats. */
+export const SCARCE = 6;
+
 const small = fc.nat({ max: 9 });
+const about = { who: small, a: small, b: small, skip: fc.constant(0), keep: fc.constant(0) };
 const step: fc.Arbitrary<Step> = fc.record({
   what: fc.oneof(
     { weight: 3, arbitrary: fc.constant("open" as const) },
@@ -130,11 +135,7 @@ export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
           { weight: 3, arbitrary: fc.constant("release" as const) },
           { weight: 7, arbitrary: fc.constant("access" as const) },
         ),
-        who: small,
-        a: small,
-        b: small,
-        skip: fc.constant(0),
-        keep: fc.constant(0),
+        ...about,
       }),
       { minLength: 1, maxLength: 8 },
     ),
@@ -154,6 +155,36 @@ function publicKeyOf(name: string): string {
   }
   return key;
 }
+
+/** Those who wait, and licenses that become others in one batch at all upstreams: who can still be served. */
+export const changingStory: fc.Arbitrary<Chapter[]> = fc.array(
+  fc.record({
+    logMs: fc.nat({ max: 400 }),
+    calendarMs: fc.nat({ max: 300 }),
+    reached: fc.oneof({ weight: 9, arbitrary: fc.constant(7) }, fc.constantFrom(1, 3, 6)),
+    steps: fc
+      .array(
+        fc.oneof(
+          { weight: 8, arbitrary: fc.record({ what: fc.constant("wait" as const), ...about }).map((one) => [one]) },
+          {
+            weight: 4,
+            arbitrary: fc
+              .record({ what: fc.constantFrom("release", "info", "name", "open", "cancel", "rules"), ...about })
+              .map((one) => [one]),
+          },
+          {
+            weight: 2,
+            arbitrary: fc
+              .record({ ...about, what: fc.constant("state" as const), a: fc.nat({ max: SCARCE }), b: fc.constant(9) })
+              .map((one) => [0, 1, 2].map((who): Step => ({ ...one, who }))),
+          },
+        ),
+        { minLength: 1, maxLength: 6 },
+      )
+      .map((steps) => steps.flat()),
+  }),
+  { maxLength: 30, size: "max" },
+);
 
 const sessionNames = ["red", "green", "blue", "grey"];
 
@@ -186,14 +217,11 @@ const accessLists: readonly (readonly NaiveRule[])[] = [
   ],
 ];
 
-/** The variant with few seats. */
-export const SCARCE = 6;
-
 const ofItem4 = (variant: number): Partial<Terms> => ({
   usagePeriodSeconds: 2,
   borrowSeconds: 2,
   borrowRevocable: true,
-  ...(variant === 4 || variant === SCARCE ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
+  ...(variant === 4 ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
 });
 
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
@@ -210,7 +238,7 @@ function itemsOf(variant: number, present: number): Terms[] {
       productCode: 1,
       tmrId: 2,
       quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5,
-      featureMap: 6,
+      featureMap: variant === 5 ? 4 : 6,
       // Another license has this Product Code too.
       ...(variant % 2 === 0 ? { modules: [{ productCode: 2, text: "Module", featureMap: 2 }] } : {}),
     }),
@@ -404,6 +432,17 @@ export class Storyteller {
           productCode: 1 + (one.a % 2),
           featureMap: one.a === 4 ? 2 : one.a === 5 ? 9 : 0,
           itemRef: one.a === 7 ? 2 : 0,
+        };
+      case "wait":
+        return {
+          kind: Kind.access,
+          mode: 1,
+          durationMs: 1_000 + 500 * one.b,
+          quantity: one.a % 3 === 0 ? 2 : 1,
+          firmCode: 6000010,
+          productCode: 1 + (one.b % 2),
+          featureMap: one.a > 6 ? 2 : 0,
+          itemRef: [0, 2, 4][one.a % 4] ?? 0,
         };
       default:
         return { kind: Kind.heartbeat };
