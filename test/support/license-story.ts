@@ -221,7 +221,7 @@ const ofItem4 = (variant: number): Partial<Terms> => ({
   usagePeriodSeconds: 2,
   borrowSeconds: 2,
   borrowRevocable: true,
-  ...(variant === 4 ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
+  ...([1, 4, 5].includes(variant) ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
 });
 
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */

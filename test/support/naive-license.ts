@@ -658,7 +658,9 @@ export class NaiveLicense {
 
   /** Grants what a handle waits for, lingering seats of its user first. */
   #take(handle: Handle, isLent = false): void {
-    const { terms, names } = handle;
+    const { names } = handle;
+    // The license may have become another one while the handle waited.
+    const { terms } = this.#now(handle.terms) ?? assert.fail();
     if (handle.mode === SHARE) handle.seats = this.#shares(terms, handle.session ?? "").length > 0 ? 0 : 1;
     let more = handle.seats;
     for (const one of this.#lingeringFor(terms, names)) {
