@@ -8,6 +8,7 @@ import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/type
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener, unreadLimits } from "../server/client-listener.js";
+import { silenceLimitMs } from "../transport/silence.js";
 import type { BorrowVote } from "../wire/borrow-votes.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
@@ -206,6 +207,7 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
     this.#sockets.flush();
   }
@@ -259,6 +261,7 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       say: () => ({
         type: "heartbeat",
         twin: this.#config.twin,
@@ -288,6 +291,7 @@ class TmrServer implements RunningServer {
       remoteStaticKey: entry.key,
       staticKey: this.#config.keys.noise,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
@@ -304,6 +308,7 @@ class TmrServer implements RunningServer {
   }
 
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
+    this.#links.get(upstream)?.heard(nowMs);
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
       this.#core.control(upstream, bytes, nowMs);
     }
