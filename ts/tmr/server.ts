@@ -7,7 +7,7 @@ import type { ServerConfig } from "../config/index.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
 import { silenceLimitMs } from "../transport/silence.js";
 import type { BorrowVote } from "../wire/borrow-votes.js";
 import { encodeLink } from "../wire/link.js";
@@ -91,7 +91,7 @@ class TmrServer implements RunningServer {
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       maxUpstreamBytes: MAX_UNSENT_BYTES,
       turn: (arrived) => this.#turn(arrived),
     });

@@ -36,6 +36,7 @@ const reasons = {
   ended: "connection closed",
   "not-genuine": "bytes that are not genuine",
   unread: "the upstream takes no bytes",
+  idle: "the upstream says nothing",
 } as const;
 
 export class UpstreamLink {
