@@ -2,13 +2,16 @@
  * The client-facing server: accepts connections, shakes hands and gives their sockets to the engine, which passes bytes on
  * and writes answers by itself. Who is let in, who is there and who has to go is decided here.
  */
+
 import { createServer, type Server, type Socket } from "node:net";
+import { availableParallelism } from "node:os";
 import type { ClosedConnection, Engine, Gateway, Sockets, SocketsOptions } from "../engine/types.js";
 import { addressBytes } from "../transport/address.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { handOver } from "../transport/hand-over.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Turns } from "../transport/turns.js";
 import { MAX_PACKET_BYTES } from "../wire/message.js";
 
 export interface ClientListenerOptions {
@@ -40,9 +43,9 @@ export const unreadLimits: Pick<SocketsOptions, "pauseAboveBytes" | "unreadTimeo
   pauseAboveBytes: 256 * 1024,
   unreadTimeoutMs: 10_000,
 };
-/** How long a client may take to close its side when the server closes. */
 /** A connection on which nothing was said for so long is asked whether it is still there. */
 const KEEP_ALIVE_MS = 10_000;
+/** How long a client may take to close its side when the server closes. */
 const LINGER_MS = 1_000;
 
 export class ClientListener {
@@ -50,6 +53,8 @@ export class ClientListener {
   readonly #server: Server;
   readonly #clients = new Set<number>();
   readonly #opening = new HalfOpen();
+  // Half of the processors: the other half is for those that are being served.
+  readonly #turns = new Turns(Math.max(1, Math.floor(availableParallelism() / 2)));
   readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0, closedUnread: 0 };
   #allGone: (() => void) | null = null;
 
@@ -118,6 +123,7 @@ export class ClientListener {
       admit: () => true,
       maxMessageBytes: () => MAX_PACKET_BYTES,
       timeoutMs: this.#options.handshakeTimeoutMs,
+      turns: this.#turns,
     }).catch(() => null);
     this.#opening.delete(socket);
     if (established === null) {
