@@ -537,6 +537,9 @@ export class NaiveLicense {
       return outcome("bad-request", codes);
     }
     const { terms } = (fit ?? worst ?? assert.fail()).item;
+    if (waits && this.queued(terms) >= this.limits.maxWaiting) {
+      return outcome("no-free-license", { ...codes, itemRef: terms.tmrId, ...this.#seats(terms) });
+    }
     this.#granted += 1;
     const handle: Handle = {
       number: this.#granted,
