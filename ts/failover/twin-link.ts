@@ -10,6 +10,7 @@ import { dial } from "../transport/dial.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Greeting, helloOf, type Versions } from "../wire/hello.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
 import type { TwinRole } from "./twin.js";
 
@@ -30,6 +31,9 @@ export interface TwinLinkOptions {
   readonly peerAddress: string;
   readonly listenAddress: string;
   readonly timeoutMs: number;
+  readonly versions: Versions;
+  /** The twin's build and this one have no version in common; what it says is not taken. */
+  refused(why: string): void;
   /** What the next heartbeat says. */
   say(): Heartbeat;
   heard(heartbeat: Heartbeat, role: TwinRole | null): void;
@@ -106,7 +110,7 @@ export class TwinLink {
           },
         },
       );
-      this.#outgoing.send(encodeLink(this.#options.say()));
+      this.#outgoing.sendAll([helloOf(this.#options.versions), encodeLink(this.#options.say())]);
     } catch {
       // The peer is away; the next beat calls again.
     } finally {
@@ -132,10 +136,13 @@ export class TwinLink {
       return;
     }
     const proven = this.#opening.hold(socket, timeoutMs);
+    const greeting = new Greeting(this.#options.versions);
     const connection: Connection = new Connection(socket, established, {
       message: (message) => {
         proven();
-        this.#hear(connection, message);
+        const heard = greeting.take(message);
+        if (heard.type === "message") this.#hear(connection, message);
+        else if (heard.type === "refused") this.#refuse(connection, heard.why);
       },
       closed: (error) => {
         proven();
@@ -145,6 +152,11 @@ export class TwinLink {
         this.#options.disconnected();
       },
     });
+  }
+
+  #refuse(connection: Connection, why: string): void {
+    connection.close();
+    this.#options.refused(why);
   }
 
   /** The newest connection that has said something is the twin's: it calls again when it has lost the one before. */

@@ -207,6 +207,7 @@ class StandaloneServer implements RunningStandalone {
         missing: this.#missing,
       },
       version: this.#dependencies.version,
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };

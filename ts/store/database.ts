@@ -24,6 +24,29 @@ const SCHEMA = `
     snapshot INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (snapshot, n));
 `;
 
+/**
+ * What brings a store of format i to format i + 1, all in one transaction. Format 0 is a new file, and every store that was
+ * written before there were numbers. A release reads all formats below its own; a format above it is of a later release.
+ */
+const migrations: readonly ((database: Connection) => unknown)[] = [(database) => database.exec(SCHEMA)];
+
+/** The format that this build writes. */
+export const STORE_FORMAT = migrations.length;
+
+function migrate(file: string, database: Connection): void {
+  const format = database.pragma("user_version", { simple: true }) as number;
+  if (format > STORE_FORMAT) {
+    throw new TmrError(
+      "ERR_TMR_STORE",
+      `${file} has store format ${format}, of a later release; this one reads up to ${STORE_FORMAT} and leaves it as it is: start the release that wrote it`,
+    );
+  }
+  database.exec("BEGIN IMMEDIATE");
+  for (const step of migrations.slice(format)) step(database);
+  database.pragma(`user_version = ${STORE_FORMAT}`);
+  database.exec("COMMIT");
+}
+
 function codeOf(error: unknown): string {
   return error instanceof Database.SqliteError ? error.code : "";
 }
@@ -82,7 +105,7 @@ export function openDatabase(file: string, upstream: number, durable: boolean): 
       database.pragma(`synchronous = ${durable ? "FULL" : "OFF"}`);
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES + CHECKPOINT_STAGGER * (upstream - 2)}`);
       database.pragma("journal_size_limit = 67108864");
-      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+      migrate(file, database);
       return database;
     } catch (error) {
       database.close();

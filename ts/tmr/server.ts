@@ -11,6 +11,7 @@ import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener, unreadLimits } from "../server/client-listener.js";
 import { attestMessage } from "../wire/borrow.js";
+import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
@@ -27,6 +28,8 @@ export interface ServerDependencies {
   readonly engine: Engine;
   readonly log: Logger;
   readonly version: string;
+  /** left out: what this build knows */
+  readonly versions?: Versions;
   readonly readStatement: StatementReader;
   /** A durable write failed: the process must end rather than go on. */
   fatal(error: unknown): void;
@@ -73,6 +76,8 @@ class TmrServer implements RunningServer {
   readonly #clients: ClientListener;
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
+  readonly #versions: Versions;
+  readonly #greetings = new Map<UpstreamId, Greeting>();
   readonly #startedAtMs = performance.now();
   #address = "";
   #pumpQueued = false;
@@ -85,6 +90,7 @@ class TmrServer implements RunningServer {
     this.#config = config;
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
+    this.#versions = dependencies.versions ?? versionsOf(dependencies.version);
     this.#state = new ServerState(config.state);
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
@@ -261,6 +267,8 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      versions: this.#versions,
+      refused: (why) => this.#log.error({ why }, "the twin cannot be talked to"),
       say: () => ({
         type: "heartbeat",
         twin: this.#config.twin,
@@ -293,12 +301,15 @@ class TmrServer implements RunningServer {
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
+        this.#greetings.set(upstream, new Greeting(this.#versions));
+        this.#gateway.sendControl(upstream, helloOf(this.#versions));
         this.#core.connected(upstream, performance.now());
         this.#schedulePump();
       },
       disconnected: (_upstream, reason) => {
         if (this.#linkFaults.get(upstream) !== reason) this.#log.warn({ upstream, reason }, "upstream not connected");
         this.#linkFaults.set(upstream, reason);
+        this.#greetings.delete(upstream);
         this.#core.disconnected(upstream, performance.now());
         this.#schedulePump();
       },
@@ -307,7 +318,9 @@ class TmrServer implements RunningServer {
 
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
-      this.#core.control(upstream, bytes, nowMs);
+      const heard = this.#greetings.get(upstream)?.take(bytes);
+      if (heard?.type === "message") this.#core.control(upstream, bytes, nowMs);
+      else if (heard?.type === "refused") return this.#links.get(upstream)?.refuse(heard.why);
     }
     this.#core.voted(upstream, nowMs);
   }
@@ -390,6 +403,7 @@ class TmrServer implements RunningServer {
           position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
           epoch: peer.promised,
           agrees: peer.phase === "streaming",
+          protocol: this.#greetings.get(entry.id)?.agreed?.protocol ?? 0,
           lastFault: this.#linkFaults.get(entry.id) ?? "",
         };
       }),
@@ -397,6 +411,8 @@ class TmrServer implements RunningServer {
       oddLicenses: this.#holdings.licenses.length,
       counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
       version: this.#dependencies.version,
+      versions: { protocol: this.#versions.protocol, rules: this.#versions.rules },
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };

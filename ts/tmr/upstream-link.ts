@@ -27,6 +27,8 @@ export interface UpstreamLinkOptions {
 
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
+/** One that cannot be talked to will be another one after an upgrade. */
+const REFUSED_RETRY_MS = 5_000;
 /** An upstream that takes nothing for so long that this much waits is given up; it will be fed from its log's end. */
 export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const reasons = {
@@ -53,6 +55,15 @@ export class UpstreamLink {
   closed({ why, error }: ClosedConnection): void {
     this.#options.gateway.clearUpstream(this.#options.upstream);
     this.#later(why === "failed" ? error : reasons[why]);
+  }
+
+  /** The upstream and this server cannot talk with each other: the connection is over, and tried again seldom. */
+  refuse(why: string): void {
+    const { gateway, sockets, upstream } = this.#options;
+    sockets.dropUpstream(upstream);
+    gateway.clearUpstream(upstream);
+    this.#retryMs = REFUSED_RETRY_MS;
+    this.#later(why);
   }
 
   close(): void {
