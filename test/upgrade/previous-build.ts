@@ -57,7 +57,8 @@ export function buildPrevious(reference: string): PreviousBuild {
     if (succeeds("diff", "--quiet", commit, "--", "native", "binding.gyp")) {
       cpSync(join(root, "build", "Release"), join(folder, "build", "Release"), { recursive: true });
     } else {
-      run(process.execPath, "native/build.mjs");
+      // Through npm, which knows where Node's headers are.
+      run("npm", "run", "--silent", "build:native");
     }
     run(process.execPath, join(folder, "node_modules/typescript/bin/tsc"), "-p", ".");
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Opening the database file: settings, tables, and which failure means what. */
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { TmrError } from "../errors.js";
@@ -83,11 +83,26 @@ const CHECKPOINT_PAGES = 1000;
  */
 const CHECKPOINT_STAGGER = 130;
 
+/** The name under which a store is put back; it gets its own name when it is whole. */
+export function restoringFile(file: string): string {
+  return `${file}.restoring`;
+}
+
+/** What an interrupted restore left must not be taken for a new server. */
+function refuseHalfRestored(file: string): void {
+  if (existsSync(file) || !existsSync(restoringFile(file))) return;
+  throw new TmrError(
+    "ERR_TMR_FILE",
+    `a restore of ${file} was interrupted: run \`tmr store restore\` again, or remove ${restoringFile(file)} to begin without a store`,
+  );
+}
+
 /**
  * Opens or creates the file, mode 0600, for this process alone; with `durable` each commit is on the disk when it
  * returns. `upstream`: 1, 2 or 3.
  */
 export function openDatabase(file: string, upstream: number, durable: boolean): Connection {
+  refuseHalfRestored(file);
   try {
     closeSync(openSync(file, "a", 0o600));
     const folder = openSync(dirname(file), "r");
