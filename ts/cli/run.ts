@@ -10,6 +10,7 @@ import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
+import { registerInit } from "./init.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
@@ -39,7 +40,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store"],
+  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store", "init"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -76,5 +77,6 @@ function buildProgram(context: CliContext): Command {
   registerAcceptLoss(program, context);
   registerAcl(program, context);
   registerStore(program, context);
+  registerInit(program, context);
   return program;
 }
