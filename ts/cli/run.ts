@@ -10,6 +10,7 @@ import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
+import { registerDoctor } from "./doctor/index.js";
 import { registerInit } from "./init.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
@@ -40,7 +41,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store", "init"],
+  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store", "init", "doctor"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -78,5 +79,6 @@ function buildProgram(context: CliContext): Command {
   registerAcl(program, context);
   registerStore(program, context);
   registerInit(program, context);
+  registerDoctor(program, context);
   return program;
 }
