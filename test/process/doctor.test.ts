@@ -3,8 +3,10 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Processes } from "../../ts/cli/demo/processes.js";
 import type { Finding } from "../../ts/cli/doctor/finding.js";
+import { license } from "../support/issuing.js";
 import { runTmr } from "../support/run-tmr.js";
 import { programFile, RunningPlant } from "../support/running-plant.js";
+import { RunningStandalone } from "../support/running-standalone.js";
 
 const licenses = `
 [[license]]
@@ -120,5 +122,25 @@ describe("tmr doctor", function () {
   it("ends with 2 when it is used wrongly", async () => {
     assert.equal((await runTmr("doctor", "--system", "no-such-file.toml")).code, 2);
     assert.equal((await runTmr("doctor", "--system", running.systemFile, "--config", "no-such-file.toml")).code, 2);
+  });
+});
+
+describe("tmr doctor of a standalone license server", function () {
+  this.timeout(60_000);
+
+  it("finds it well, with its disk; and that it is down", async () => {
+    const server = await RunningStandalone.start([license("cad", 13)]);
+    try {
+      const { systemFile: system, serverFile: config } = server.server;
+      const whole = await runTmr("doctor", "--system", system, "--config", config);
+      assert.equal(whole.code, 0, whole.out + whole.err);
+      assert.match(whole.out, /ok +configuration .*upstream\.toml/);
+      await server.kill();
+      const down = await runTmr("doctor", "--system", system);
+      assert.equal(down.code, 1);
+      assert.match(down.out, /problem {2}reachability +license-server/);
+    } finally {
+      await server.stop();
+    }
   });
 });

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Inventory } from "../../ts/central/installation.js";
@@ -72,6 +74,39 @@ describe("tmr init", function () {
     assert.ok(
       existsSync(join(plant, "u-2/var/lib/tmr-upstream/replica.sqlite")),
       "the state is where the machine has it",
+    );
+  });
+
+  it("asks for what it was not told, on a terminal", async () => {
+    const plant = join(folder(), "asked");
+    const command = [process.execPath, programFile, "init", plant, "--name", "plant-1"]
+      .map((word) => `'${word}'`)
+      .join(" ");
+    // `script` gives the command a terminal of its own.
+    const child = spawn("script", ["-qec", command, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+    const answers = ["", "10.0.0.11", "10.0.0.12", "10.0.0.21", "10.0.0.22:9000", "10.0.0.23"];
+    let shown = "";
+    let answered = 0;
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      shown += text;
+      // One answer per question that is on the screen.
+      const questions = shown.match(/(?:Name of the system|Host of [^:]*)(?: \[[^\]]*\])?: /g)?.length ?? 0;
+      for (; answered < questions; answered++) child.stdin.write(`${answers[answered]}\n`);
+    });
+    const [code] = (await once(child, "close")) as [number];
+    assert.equal(code, 0, shown);
+    assert.equal(answered, answers.length, shown);
+    const { system, machines } = JSON.parse(readFileSync(join(plant, "inventory.json"), "utf8")) as Inventory;
+    assert.equal(system, "plant-1");
+    assert.deepEqual(
+      machines.map(({ name, addresses }) => `${name} ${addresses[0]?.address}`),
+      [
+        "tmr-a 10.0.0.11:7101",
+        "tmr-b 10.0.0.12:7101",
+        "upstream-1 10.0.0.21:7201",
+        "upstream-2 10.0.0.22:9000",
+        "upstream-3 10.0.0.23:7201",
+      ],
     );
   });
 

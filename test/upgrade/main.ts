@@ -1,8 +1,9 @@
 /**
  * `npm run test:upgrade [-- --from REF]`: five real processes of an earlier commit are replaced by this build, one after
- * another, while clients of both builds work; then one upstream goes back. No client may see an error.
+ * another, while clients of both builds work; then one upstream goes back. No client may see an error. Builds that declare
+ * no common version (ts/wire/hello.ts) have to refuse each other by name instead, and no client may see an error either.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -12,6 +13,7 @@ import { type ProcessDescription, Processes } from "../../ts/cli/demo/processes.
 import { tableText } from "../../ts/cli/table.js";
 import { connect } from "../../ts/client/connect.js";
 import { queryStatus } from "../../ts/client/query-status.js";
+import { agree, silentVersions, type Versions, versionsOf } from "../../ts/wire/hello.js";
 import type { ServerStatus } from "../../ts/wire/server-status.js";
 import { ONE_SEAT, programFile, until } from "../support/running-plant.js";
 import { buildPrevious, type PreviousBuild, previousReference } from "./previous-build.js";
@@ -73,6 +75,35 @@ class Upgrade {
     return faults;
   }
 
+  /**
+   * Builds that declare no common version: the server that is replaced is refused by name, the others serve, and it
+   * comes back as it was.
+   */
+  async runRefused(): Promise<string[]> {
+    const { upstreams, servers, system } = this.#plant;
+    for (const process of [...upstreams, ...servers]) this.#builds.old.start(process);
+    await this.#whole();
+    this.#clients = [await WorkingClient.start("new client", connect, { system: system.systemFile }, KEPT, KEPT)];
+    const [, , third] = upstreams;
+    await this.#builds.old.stop(third.name);
+    this.#builds.new.start(third);
+    await until("a refusal that names both ranges", async () => {
+      const active = (await this.#statuses()).find(({ role }) => role === "active");
+      const saysIt = active?.upstreams[2]?.lastFault.includes("no common version") === true;
+      // A build without a hello cannot say so: then the new one does, in its log.
+      return saysIt || this.#log(third.name).includes("no common version") ? true : null;
+    });
+    await this.#builds.new.stop(third.name);
+    this.#builds.old.start(third);
+    await this.#whole();
+    for (const client of this.#clients) await client.stop();
+    return this.#clients.flatMap(({ name, errors }) => errors.map((error) => `${name}: ${error}`));
+  }
+
+  #log(name: string): string {
+    return readFileSync(join(this.#plant.logDir, `${name}.log`), "utf8");
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#builds.old.stopAll(), this.#builds.new.stopAll()]);
   }
@@ -91,6 +122,7 @@ class Upgrade {
       { title: "PROTOCOL WITH UPSTREAM 1, 2, 3" },
     ] as const;
     const calls = this.#clients.reduce((sum, client) => sum + client.calls, 0);
+    if (rows.length === 0) return `refused by name\n${calls} calls of ${this.#clients.length} clients\n`;
     return `${tableText({ colour: false }, columns, rows)}\n${calls} calls of ${this.#clients.length} clients\n`;
   }
 
@@ -143,6 +175,14 @@ class Upgrade {
   }
 }
 
+/** What the earlier build says of itself. */
+async function versionsOfPrevious({ dist }: PreviousBuild): Promise<Versions> {
+  const file = join(dist, "ts/wire/hello.js");
+  if (!existsSync(file)) return silentVersions;
+  const hello = (await import(pathToFileURL(file).href)) as { versionsOf(release: string): Versions };
+  return hello.versionsOf("the earlier build");
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { from: { type: "string" } } });
   const reference = values.from ?? previousReference();
@@ -154,9 +194,11 @@ async function main(): Promise<number> {
     const module = pathToFileURL(join(previous.dist, "ts/cli/demo/plant.js")).href;
     const { buildPlant } = (await import(module)) as { buildPlant(dir: string): Promise<Plant> };
     const upgrade = new Upgrade(previous, await buildPlant(folder));
+    const agreed = agree(versionsOf("this build"), await versionsOfPrevious(previous));
+    if (typeof agreed === "string") process.stdout.write(`Declared: ${agreed}\n\n`);
     let faults: string[];
     try {
-      faults = await upgrade.run();
+      faults = await (typeof agreed === "string" ? upgrade.runRefused() : upgrade.run());
     } catch (error) {
       process.stdout.write(`${upgrade.logs()}\n`);
       throw error;
