@@ -46,6 +46,7 @@ describe("servers of different releases", function () {
         log: pino({ level: "silent" }),
         version: "0.0.0-test",
         readStatement: () => null,
+        checkAttestation: () => Promise.resolve(false),
         fatal: (error) => {
           throw error;
         },

@@ -10,6 +10,7 @@ import { dial } from "../transport/dial.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Silence } from "../transport/silence.js";
 import { Greeting, helloOf, type Versions } from "../wire/hello.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
 import type { TwinRole } from "./twin.js";
@@ -34,6 +35,8 @@ export interface TwinLinkOptions {
   readonly versions: Versions;
   /** The twin's build and this one have no version in common; what it says is not taken. */
   refused(why: string): void;
+  /** A connection on which the peer was not heard for so long is given up: it is called anew, or has to call anew. */
+  readonly silenceMs: number;
   /** What the next heartbeat says. */
   say(): Heartbeat;
   heard(heartbeat: Heartbeat, role: TwinRole | null): void;
@@ -49,6 +52,8 @@ export interface TwinLinkCounters {
 }
 
 const MAX_HEARTBEAT_BYTES = 1024;
+/** From this version of the protocol on every heartbeat is answered; an older twin that is silent is well. */
+const ANSWERING_PROTOCOL = 2;
 /** The twin needs one; the others are whoever else found the port. */
 const MAX_HALF_OPEN = 64;
 
@@ -60,9 +65,16 @@ export class TwinLink {
   #outgoing: Connection | null = null;
   #incoming: Connection | null = null;
   #calling = false;
+  /** version of the protocol, as the peer's own connection told */
+  #spoken = 1;
+  /** The peer answers on the connection that was made to it, and beats on its own. */
+  readonly #answers: Silence;
+  readonly #heartbeats: Silence;
 
   constructor(options: TwinLinkOptions) {
     this.#options = options;
+    const [silenceMs, nowMs] = [options.silenceMs, performance.now()];
+    [this.#answers, this.#heartbeats] = [new Silence(silenceMs, nowMs), new Silence(silenceMs, nowMs)];
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
   }
 
@@ -76,6 +88,11 @@ export class TwinLink {
 
   /** Sends one heartbeat, calling the peer first when there is no connection. */
   beat(): void {
+    const nowMs = performance.now();
+    // Each by itself: what the peer says on its own connection tells nothing of the one that was made to it.
+    const silent = this.#answers.isTooLong(nowMs);
+    if (silent && this.#spoken >= ANSWERING_PROTOCOL) this.#outgoing?.close();
+    if (this.#heartbeats.isTooLong(nowMs)) this.#incoming?.close();
     if (this.#outgoing !== null) this.#outgoing.send(encodeLink(this.#options.say()));
     else void this.#call();
   }
@@ -104,12 +121,13 @@ export class TwinLink {
           timeoutMs,
         },
         {
-          message: () => {},
+          message: () => this.#answers.heard(performance.now()),
           closed: () => {
             this.#outgoing = null;
           },
         },
       );
+      this.#answers.heard(performance.now());
       this.#outgoing.sendAll([helloOf(this.#options.versions), encodeLink(this.#options.say())]);
     } catch {
       // The peer is away; the next beat calls again.
@@ -141,6 +159,7 @@ export class TwinLink {
       message: (message) => {
         proven();
         const heard = greeting.take(message);
+        this.#spoken = greeting.agreed?.protocol ?? 1;
         if (heard.type === "message") this.#hear(connection, message);
         else if (heard.type === "refused") this.#refuse(connection, heard.why);
       },
@@ -173,7 +192,10 @@ export class TwinLink {
       this.#counters.malformedTwins++;
       return;
     }
+    this.#heartbeats.heard(performance.now());
     this.#adopt(connection);
+    // Says that it was heard; what the twin has to know it is told on the other connection.
+    connection.send(encodeLink(this.#options.say()));
     this.#options.heard(message, roles[message.role] ?? null);
   }
 }
