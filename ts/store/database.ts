@@ -41,6 +41,8 @@ function migrate(file: string, database: Connection): void {
       `${file} has store format ${format}, of a later release; this one reads up to ${STORE_FORMAT} and leaves it as it is: start the release that wrote it`,
     );
   }
+  // One that is up to date is not written: it may be damaged, and is kept as it is then.
+  if (format === STORE_FORMAT) return;
   database.exec("BEGIN IMMEDIATE");
   for (const step of migrations.slice(format)) step(database);
   database.pragma(`user_version = ${STORE_FORMAT}`);
