@@ -69,7 +69,57 @@ export function createSystem(dir: string, options: CreateSystemOptions = {}): Cr
   const systemFile = join(root, "system.toml");
   refuseExisting(systemFile, "a system is founded once; choose another folder");
   makeFolder(root);
+  const founded = foundSystem(options);
+  writeFileDurably(systemFile, founded.system);
 
+  const log = section("[log]", { level: options.logLevel ?? "info" });
+  const upstreamDirs = founded.upstreamKeys.map((keys, i) => {
+    const folder = join(root, `upstream-${i + 1}`);
+    makeFolder(join(folder, "containers"));
+    writeFileDurably(join(folder, "key.json"), keys, { mode: 0o600 });
+    const own = { id: i + 1, state: "state", containers: "containers", key: "key.json", system: "../system.toml" };
+    writeFileDurably(join(folder, "upstream.toml"), [section("[upstream]", own), log].join("\n"));
+    return folder;
+  });
+  const serverDirs = founded.serverKeys.map((keys, i) => {
+    const folder = join(root, `server-${"ab"[i]}`);
+    makeFolder(folder);
+    writeFileDurably(join(folder, "key.json"), keys, { mode: 0o600 });
+    const own = { name: founded.serverNames[i], state: "state", key: "key.json", system: "../system.toml" };
+    const tables = [
+      section("[server]", own),
+      ...(options.timing === undefined ? [] : [section("[timing]", options.timing)]),
+      ...(options.session === undefined ? [] : [section("[session]", options.session)]),
+      ...(options.limits === undefined ? [] : [section("[limits]", options.limits)]),
+      log,
+    ];
+    writeFileDurably(join(folder, "tmr.toml"), tables.join("\n"));
+    return folder;
+  });
+
+  const inEach = (folders: readonly string[], name: string): string[] => folders.map((folder) => join(folder, name));
+  return {
+    dir: root,
+    systemFile,
+    upstreamFiles: inEach(upstreamDirs, "upstream.toml") as [string, string, string],
+    serverFiles: inEach(serverDirs, "tmr.toml") as [string, string],
+    containerDirs: inEach(upstreamDirs, "containers") as [string, string, string],
+    system: loadSystem(systemFile),
+  };
+}
+
+/** A new system as texts: system.toml, and the key files, which are secret. */
+export interface FoundedSystem {
+  readonly system: string;
+  readonly virtualContainer: string;
+  readonly serverNames: readonly [string, string];
+  readonly upstreamNames: readonly [string, string, string];
+  readonly serverKeys: readonly [string, string];
+  readonly upstreamKeys: readonly [string, string, string];
+}
+
+/** Founds a system with fresh keys, without writing anything. */
+export function foundSystem(options: CreateSystemOptions): FoundedSystem {
   const serverNames = options.serverNames ?? (["tmr-a", "tmr-b"] as const);
   const upstreamNames = options.upstreamNames ?? (["upstream-1", "upstream-2", "upstream-3"] as const);
   const first = newServerKeys();
@@ -78,13 +128,13 @@ export function createSystem(dir: string, options: CreateSystemOptions = {}): Cr
   const at = (endpoint: Endpoint): string =>
     typeof endpoint === "number" ? `${options.host ?? "127.0.0.1"}:${endpoint}` : endpoint;
   const [clients, twins, upstreams] = endpoints(options);
-
-  const text = [
+  const virtualContainer = options.virtualContainer ?? `131-${randomBytes(4).readUInt32LE()}`;
+  const tables = [
     "# One TMR system. The same file on all five servers and on clients; it holds no secret.",
     toml({
       name: options.name ?? "tmr",
       id: randomBytes(16),
-      virtualContainer: options.virtualContainer ?? `131-${randomBytes(4).readUInt32LE()}`,
+      virtualContainer,
       clientKey: x25519PublicKey(first.client),
     }),
     ...serverKeys.map((keys, i) =>
@@ -105,42 +155,14 @@ export function createSystem(dir: string, options: CreateSystemOptions = {}): Cr
       }),
     ),
     ...(options.firms ?? []).map(firmToml),
-  ].join("\n");
-  writeFileDurably(systemFile, text);
-
-  const log = section("[log]", { level: options.logLevel ?? "info" });
-  const upstreamDirs = upstreamKeys.map((keys, i) => {
-    const folder = join(root, `upstream-${i + 1}`);
-    makeFolder(join(folder, "containers"));
-    writeFileDurably(join(folder, "key.json"), upstreamKeyText(keys), { mode: 0o600 });
-    const own = { id: i + 1, state: "state", containers: "containers", key: "key.json", system: "../system.toml" };
-    writeFileDurably(join(folder, "upstream.toml"), [section("[upstream]", own), log].join("\n"));
-    return folder;
-  });
-  const serverDirs = serverKeys.map((keys, i) => {
-    const folder = join(root, `server-${"ab"[i]}`);
-    makeFolder(folder);
-    writeFileDurably(join(folder, "key.json"), serverKeyText(keys), { mode: 0o600 });
-    const own = { name: serverNames[i], state: "state", key: "key.json", system: "../system.toml" };
-    const tables = [
-      section("[server]", own),
-      ...(options.timing === undefined ? [] : [section("[timing]", options.timing)]),
-      ...(options.session === undefined ? [] : [section("[session]", options.session)]),
-      ...(options.limits === undefined ? [] : [section("[limits]", options.limits)]),
-      log,
-    ];
-    writeFileDurably(join(folder, "tmr.toml"), tables.join("\n"));
-    return folder;
-  });
-
-  const inEach = (folders: readonly string[], name: string): string[] => folders.map((folder) => join(folder, name));
+  ];
   return {
-    dir: root,
-    systemFile,
-    upstreamFiles: inEach(upstreamDirs, "upstream.toml") as [string, string, string],
-    serverFiles: inEach(serverDirs, "tmr.toml") as [string, string],
-    containerDirs: inEach(upstreamDirs, "containers") as [string, string, string],
-    system: loadSystem(systemFile),
+    system: tables.join("\n"),
+    virtualContainer,
+    serverNames,
+    upstreamNames,
+    serverKeys: serverKeys.map(serverKeyText) as [string, string],
+    upstreamKeys: upstreamKeys.map(upstreamKeyText) as [string, string, string],
   };
 }
 

@@ -10,12 +10,15 @@ import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
+import { registerDoctor } from "./doctor/index.js";
+import { registerInit } from "./init.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
 import { registerServe } from "./serve.js";
 import { registerServers } from "./servers.js";
 import { registerStatus } from "./status.js";
+import { registerStore } from "./store.js";
 import type { Terminal } from "./terminal.js";
 
 /** Runs one command line (without node and script) and resolves to the exit code. Never rejects for a TmrError. */
@@ -38,7 +41,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user"],
+  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store", "init", "doctor"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -74,5 +77,8 @@ function buildProgram(context: CliContext): Command {
   registerControl(program, context);
   registerAcceptLoss(program, context);
   registerAcl(program, context);
+  registerStore(program, context);
+  registerInit(program, context);
+  registerDoctor(program, context);
   return program;
 }

@@ -54,6 +54,7 @@ export const MessageType = {
   attest: 38,
   attested: 39,
   heartbeat: 48,
+  hello: 49,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 

@@ -51,6 +51,11 @@ export class Processes {
     await this.#end(name, "SIGKILL");
   }
 
+  /** SIGTERM; resolves when the process is gone. */
+  async stop(name: string): Promise<void> {
+    await this.#end(name, "SIGTERM");
+  }
+
   /** Stops all in order, with SIGTERM, those that do not end within 5 s with SIGKILL. */
   async stopAll(): Promise<void> {
     await Promise.all(
