@@ -3,12 +3,14 @@
  * and writes answers by itself. Who is let in, who is there and who has to go is decided here.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { availableParallelism } from "node:os";
 import type { ClosedConnection, Engine, Gateway, OrderingLimits, Sockets, SocketsOptions } from "../engine/types.js";
 import { addressBytes } from "../transport/address.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { handOver } from "../transport/hand-over.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Turns } from "../transport/turns.js";
 import { MAX_PACKET_BYTES } from "../wire/message.js";
 
 export interface ClientListenerOptions {
@@ -79,6 +81,8 @@ export class ClientListener {
     closedUnread: 0,
     closedIdle: 0,
   };
+  // Half of the processors: the other half is for those that are being served.
+  readonly #turns = new Turns(Math.max(1, Math.floor(availableParallelism() / 2)));
   #allGone: (() => void) | null = null;
 
   constructor(options: ClientListenerOptions) {
@@ -146,6 +150,7 @@ export class ClientListener {
       admit: () => true,
       maxMessageBytes: () => MAX_PACKET_BYTES,
       timeoutMs: this.#options.handshakeTimeoutMs,
+      turns: this.#turns,
     }).catch(() => null);
     this.#opening.delete(socket);
     if (established === null) {
