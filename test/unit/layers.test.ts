@@ -20,6 +20,7 @@ const tsLayers: Readonly<Record<string, readonly string[] | "everything">> = {
   central: ["container", "config", "license", "wire", "errors"],
   transport: ["engine", "wire", "errors"],
   failover: ["transport", "engine", "config", "wire", "errors"],
+  service: ["engine"],
   server: ["transport", "engine", "config", "wire", "errors"],
   upstream: ["store", "license", "container", "transport", "engine", "config", "wire", "errors"],
   standalone: [

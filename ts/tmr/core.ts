@@ -209,6 +209,11 @@ export class TmrCore {
     else settle("not-active");
   }
 
+  /** Sessions that are opened from now on last at least so long. */
+  minTimeout(ms: number): void {
+    this.#proposals.minTimeout(ms);
+  }
+
   /** No more batches: every client is told to ask the peer. */
   stop(): void {
     this.#setRole("stopping");

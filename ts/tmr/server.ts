@@ -3,7 +3,7 @@
  * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
  */
 import type { Logger } from "pino";
-import type { ServerConfig } from "../config/index.js";
+import type { ServerConfig, SessionTimeouts } from "../config/index.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
@@ -52,6 +52,8 @@ export interface RunningServer {
   resume(): string | null;
   /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** Other time-outs, for sessions that are opened from now on. */
+  setSession(session: SessionTimeouts): void;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -158,6 +160,11 @@ class TmrServer implements RunningServer {
       });
       this.#schedulePump();
     });
+  }
+
+  setSession({ minTimeoutMs, timeoutMs, maxTimeoutMs }: SessionTimeouts): void {
+    this.#gateway.setSessionTimeouts(minTimeoutMs, timeoutMs, maxTimeoutMs);
+    this.#core.minTimeout(minTimeoutMs);
   }
 
   async stop(): Promise<void> {
@@ -402,7 +409,12 @@ class TmrServer implements RunningServer {
       ),
       licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
       oddLicenses: this.#holdings.licenses.length,
-      counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
+      counters: {
+        pending: this.#gateway.pending,
+        ...this.#gateway.counters(),
+        ...this.#clients.counters,
+        ...this.#twinLink.counters,
+      },
       version: this.#dependencies.version,
       versions: { protocol: this.#versions.protocol, rules: this.#versions.rules },
       wallMs: Date.now(),

@@ -46,7 +46,7 @@ export interface RunningUpstream {
   status(): UpstreamStatus;
   /** Reads the containers folder again and states what changed; a change in the folder does it too. */
   reload(): Promise<void>;
-  /** Closes every connection and the store. */
+  /** Answers what has arrived, then closes every connection and the store. */
   stop(): Promise<void>;
 }
 
@@ -174,6 +174,8 @@ class UpstreamServer implements RunningUpstream {
 
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    // What has arrived is made durable and answered; no append is ever half done.
+    this.#takeArrived();
     this.#stopped = true;
     this.#containers.close();
     const closed = this.#server.listening
