@@ -17,5 +17,17 @@ export {
   encodeUpdates,
   UPDATE_SUFFIX,
 } from "./files.js";
+export {
+  type ActivationDesk,
+  type ActivationMemory,
+  type ActivationSite,
+  type AppliedUpdate,
+  activate,
+  applyPlanned,
+  type PlannedUpdate,
+  planUpdates,
+  receiptsOf,
+  type SavedActivation,
+} from "./run.js";
 export { ticketHash, ticketText } from "./ticket.js";
 export { makeUpdate, readUpdate, type Update, type UpdateOrder, verifyUpdate } from "./update.js";

@@ -5,6 +5,7 @@ import { TmrError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { registerAcceptLoss } from "./accept-loss.js";
 import { registerAcl, withAclHabits } from "./acl.js";
+import { registerActivation } from "./activation.js";
 import { registerBorrow } from "./borrow.js";
 import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
@@ -38,7 +39,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user"],
+  ...["health", "take-over", "admit", "resume", "acl", "named-user", "context", "import", "activate"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -74,5 +75,6 @@ function buildProgram(context: CliContext): Command {
   registerControl(program, context);
   registerAcceptLoss(program, context);
   registerAcl(program, context);
+  registerActivation(program, context);
   return program;
 }

@@ -78,6 +78,13 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       return refusal;
     },
     propose: (record) => server.propose(record),
+    updates: {
+      contexts: () => server.updates.contexts(performance.now()),
+      apply: (upstream, update) => {
+        log.info({ upstream }, "an update is brought to an upstream");
+        return server.updates.apply(upstream, update, performance.now());
+      },
+    },
   };
 }
 

@@ -41,6 +41,8 @@ export interface UpstreamEntry {
   readonly key: Buffer;
   /** Ed25519 public key for holding statements, 32 bytes */
   readonly signingKey: Buffer;
+  /** X25519 public key that its licenses are encrypted to, 32 bytes; left out: its containers are signed alone */
+  readonly sealingKey?: Buffer | undefined;
 }
 
 /** A firm whose containers are trusted. */
@@ -74,6 +76,7 @@ const upstreamSchema = table({
   address,
   key: base64url(32),
   signingKey: base64url(32),
+  sealingKey: base64url(32).optional(),
 });
 /** One `[[firm]]` table. */
 const firmSchema = table({
@@ -157,6 +160,7 @@ const distinct: readonly (readonly [what: string, keys: readonly (readonly [list
     ],
   ],
   ["a signing key", [["upstream", "signingKey"]]],
+  ["a sealing key", [["upstream", "sealingKey"]]],
 ];
 
 // Works on the raw document, so that these faults are found together with those of the schema.

@@ -144,6 +144,7 @@ export class TmrCore {
       return;
     }
     if (message.type === "attested") return this.#attestations.attested(upstream, message);
+    if (message.type === "contextIs" || message.type === "updated") return this.#ports.relayed?.(upstream, message);
     this.#lead({ type: "message", upstream, message }, nowMs);
   }
 

@@ -21,6 +21,7 @@ import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
 import type { Admission } from "./term.js";
+import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
 
 export interface ServerDependencies {
@@ -45,6 +46,8 @@ export interface RunningServer {
   resume(): string | null;
   /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** Contexts and updates of the upstreams' containers. */
+  readonly updates: Pick<UpdateRelay, "contexts" | "apply">;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -70,6 +73,7 @@ class TmrServer implements RunningServer {
   readonly #core: TmrCore;
   readonly #twinLink: TwinLink;
   readonly #holdings: Holdings;
+  readonly updates: UpdateRelay;
   readonly #clients: ClientListener;
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
@@ -106,6 +110,10 @@ class TmrServer implements RunningServer {
         if (this.#core.role === "passive" || this.#core.role === "stopped") this.#core.sayNotActive(client);
         this.#schedulePump();
       },
+    });
+    this.updates = updateRelay(this.#core, this.#gateway, config.system, {
+      faultText: (fault) => this.#faultText(fault),
+      sent: () => this.#schedulePump(),
     });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
   }
@@ -205,6 +213,7 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    this.updates.tick(nowMs);
     this.#core.tick(nowMs);
     this.#sockets.flush();
   }
@@ -248,6 +257,7 @@ class TmrServer implements RunningServer {
         holding: (statement) => {
           if (this.#holdings.take(statement)) this.#logOddLicenses();
         },
+        relayed: (upstream, reply) => this.updates.received(upstream, reply),
         say: (event) => this.#say(event),
       },
     });

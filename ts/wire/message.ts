@@ -53,6 +53,10 @@ export const MessageType = {
   reset: 37,
   attest: 38,
   attested: 39,
+  askContext: 40,
+  contextIs: 41,
+  update: 42,
+  updated: 43,
   heartbeat: 48,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
