@@ -65,6 +65,13 @@ export class ControlClient {
     return outcome;
   }
 
+  /** The machine that system.toml names takes the place of an upstream; both others have to vouch for it. */
+  async replace(upstream: 1 | 2 | 3): Promise<ProposedAnswer> {
+    const answer = await this.#ask({ command: "replace", upstream });
+    if (!isProposedAnswer(answer)) throw this.#notUnderstood();
+    return answer;
+  }
+
   async #begin(request: ControlRequest): Promise<void> {
     const answer = await this.#ask(request);
     if (answer["begun"] !== true) throw this.#notUnderstood();

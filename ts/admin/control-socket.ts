@@ -35,6 +35,8 @@ export interface ControlTarget {
   readonly updates?: {
     contexts(): Promise<readonly ShownContext[]>;
     apply(upstream: 1 | 2 | 3, update: string): Promise<"applied" | "there">;
+    /** The machine that system.toml names takes the place of an upstream; its voted result. */
+    replace(upstream: 1 | 2 | 3): Promise<SystemAnswer>;
   };
 }
 
@@ -166,6 +168,8 @@ export class ControlSocket {
         return orFault(async () => ({ contexts: await updatesOf(target).contexts() }));
       case "apply-update":
         return orFault(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
+      case "replace":
+        return orFault(async () => shownAnswer(await updatesOf(target).replace(request.upstream)));
       default:
         return request satisfies never;
     }

@@ -86,7 +86,12 @@ export function registerActivation(program: Command, { terminal }: CliContext): 
     });
 }
 
-async function activateTicket(typed: string, flags: ActivateFlags, terminal: Terminal): Promise<AppliedUpdate[]> {
+/** Redeems a ticket for the server, or the three upstreams, of a configuration file. */
+export async function activateTicket(
+  typed: string,
+  flags: ActivateFlags,
+  terminal: Terminal,
+): Promise<AppliedUpdate[]> {
   const { activate, ticketHash, ticketText } = await import("../activation/index.js");
   const { centralDesk } = await import("../importing/central-client.js");
   const { SavedActivations } = await import("../importing/saved.js");
@@ -133,7 +138,8 @@ function readText(file: string, fault: FileError): string {
 
 const outcomes = { applied: "applied", there: "there already" } as const;
 
-function report(terminal: Terminal, flags: ConfigFlags, applied: readonly AppliedUpdate[]): void {
+/** Says what became of the updates. */
+export function report(terminal: Terminal, flags: Pick<ConfigFlags, "json">, applied: readonly AppliedUpdate[]): void {
   if (flags.json === true) {
     terminal.out(jsonText({ updates: applied }));
     return;

@@ -14,6 +14,7 @@ import { registerControl } from "./control.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
+import { registerReplaceUpstream } from "./replace-upstream.js";
 import { registerServe } from "./serve.js";
 import { registerServers } from "./servers.js";
 import { registerStatus } from "./status.js";
@@ -39,7 +40,18 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user", "context", "import", "activate"],
+  ...[
+    "health",
+    "take-over",
+    "admit",
+    "resume",
+    "acl",
+    "named-user",
+    "context",
+    "import",
+    "activate",
+    "replace-upstream",
+  ],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -76,5 +88,6 @@ function buildProgram(context: CliContext): Command {
   registerAcceptLoss(program, context);
   registerAcl(program, context);
   registerActivation(program, context);
+  registerReplaceUpstream(program, context);
   return program;
 }

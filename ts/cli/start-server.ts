@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
-import { loadServerConfig } from "../config/index.js";
+import { loadServerConfig, type System } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { type RunningServer, runServer } from "../tmr/server.js";
@@ -33,7 +33,7 @@ export async function startServer(file: string): Promise<Stoppable> {
     await control.close();
     throw error;
   }
-  control.attach(controlled(server, log));
+  control.attach(controlled(server, config.system, log));
   const { name, listen, state, keys, system } = config;
   const owner = { name, address: listen, system: system.virtualContainer, stateFolder: state, secret: keys.twinKey };
   const tracking = startTracking(config.tracking, owner, tracked(server), log);
@@ -63,7 +63,7 @@ function tracked(server: RunningServer): TrackedServer {
 }
 
 /** The server as its control socket sees it; what an operator forces stays in the log. */
-function controlled(server: RunningServer, log: Logger): ControlTarget {
+function controlled(server: RunningServer, system: System, log: Logger): ControlTarget {
   return {
     status: () => server.status(),
     takeOver: () => server.takeOver(),
@@ -83,6 +83,11 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       apply: (upstream, update) => {
         log.info({ upstream }, "an update is brought to an upstream");
         return server.updates.apply(upstream, update, performance.now());
+      },
+      replace: async (upstream) => {
+        const key = system.upstreams[upstream - 1]?.signingKey ?? Buffer.alloc(0);
+        log.warn({ upstream }, "the operator has a new machine take the place of an upstream");
+        return server.propose(await server.updates.succession(upstream, key, performance.now()));
       },
     },
   };

@@ -19,8 +19,17 @@ export interface TmrPorts {
   /** An upstream's holding statement has arrived. */
   holding(statement: Uint8Array): void;
   /** An upstream answers what was asked of its containers folder; left out: nobody here asks. */
-  relayed?(upstream: UpstreamId, reply: LinkMessageOf<"contextIs" | "updated">): void;
+  relayed?(upstream: UpstreamId, reply: LinkMessageOf<RelayedReply>): void;
   say(event: CoreEvent): void;
+}
+
+/** Answers about the containers folder of an upstream, and about its system.toml. */
+export const relayedReplies = ["contextIs", "updated", "vouched"] as const;
+export type RelayedReply = (typeof relayedReplies)[number];
+
+/** True for such an answer. */
+export function isRelayed(message: LinkMessage): message is LinkMessageOf<RelayedReply> {
+  return relayedReplies.some((type) => type === message.type);
 }
 
 /** What an operator wants to read in the log. */

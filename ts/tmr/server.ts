@@ -47,7 +47,7 @@ export interface RunningServer {
   /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
   /** Contexts and updates of the upstreams' containers. */
-  readonly updates: Pick<UpdateRelay, "contexts" | "apply">;
+  readonly updates: Pick<UpdateRelay, "contexts" | "apply" | "succession">;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }

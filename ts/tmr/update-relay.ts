@@ -5,9 +5,17 @@
 import type { System } from "../config/system.js";
 import type { Gateway } from "../engine/types.js";
 import { type ErrorCode, errorCodes, TmrError } from "../errors.js";
+import { SIGNATURE_BYTES } from "../license/statement.js";
+import { successionBlob, type Voucher } from "../license/succession.js";
+import { Kind } from "../wire/kinds.js";
 import { encodeLink, type LinkMessageOf } from "../wire/link.js";
+import type { SystemRecord } from "../wire/system-record.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { TmrCore } from "./core.js";
+import type { RelayedReply } from "./core-ports.js";
+
+/** What an upstream is asked about its containers folder and its system.toml. */
+type RelayedQuestion = "askContext" | "update" | "vouch";
 
 /** What an upstream says of its containers, and how it stands. */
 export interface UpstreamContext {
@@ -28,7 +36,7 @@ export interface UpdateRelayPorts {
   whyNotServing(): string | null;
   /** highest position that two upstreams have */
   carried(): number;
-  send(upstream: UpstreamId, message: LinkMessageOf<"askContext" | "update">): void;
+  send(upstream: UpstreamId, message: LinkMessageOf<RelayedQuestion>): void;
 }
 
 /** The relay of a TMR server process. */
@@ -54,7 +62,7 @@ export function updateRelay(
   });
 }
 
-type Reply = LinkMessageOf<"contextIs" | "updated">;
+type Reply = LinkMessageOf<RelayedReply>;
 
 interface Waiting {
   readonly upstream: UpstreamId;
@@ -94,12 +102,32 @@ export class UpdateRelay {
     throw new TmrError(known, `${this.#ports.name(upstream)}: ${words.join(" ")}`);
   }
 
+  /**
+   * The record by which a new machine takes the place of an upstream: both others vouch for the key that their system.toml
+   * names. Rejects with ERR_TMR_STATE and the reason of the one that does not.
+   */
+  async succession(upstream: UpstreamId, key: Uint8Array, nowMs: number): Promise<SystemRecord> {
+    const why = this.#ports.whyNotServing();
+    if (why !== null) throw new TmrError("ERR_TMR_STATE", why);
+    const others = upstreamIds.filter((id) => id !== upstream);
+    const vouchers = await Promise.all(others.map((id) => this.#voucher(id, upstream, key, nowMs)));
+    return { kind: Kind.succession, durationMs: upstream, blob: successionBlob(key, vouchers) };
+  }
+
+  async #voucher(by: UpstreamId, upstream: UpstreamId, key: Uint8Array, nowMs: number): Promise<Voucher> {
+    const reply = await this.#ask(by, nowMs, (ask) => ({ type: "vouch", ask, upstream, key }));
+    if (reply?.type !== "vouched") throw this.#silent(by);
+    if (reply.signature.length === SIGNATURE_BYTES) return { upstream: by, signature: Buffer.from(reply.signature) };
+    throw new TmrError("ERR_TMR_STATE", Buffer.from(reply.fault).toString("utf8"));
+  }
+
   /** An upstream has answered. */
   received(upstream: UpstreamId, reply: Reply): void {
     const waiting = this.#waiting.get(reply.ask);
     if (waiting?.upstream !== upstream) return;
     this.#waiting.delete(reply.ask);
-    waiting.settle(reply);
+    // Copied: the bytes are views on a message that is gone after this turn.
+    waiting.settle(structuredClone(reply));
   }
 
   /** Ends those that have waited long enough. */
@@ -126,7 +154,7 @@ export class UpdateRelay {
   #ask(
     upstream: UpstreamId,
     nowMs: number,
-    message: (ask: number) => LinkMessageOf<"askContext" | "update">,
+    message: (ask: number) => LinkMessageOf<RelayedQuestion>,
   ): Promise<Reply | null> {
     const ask = this.#next;
     this.#next = (this.#next % 0xffff_ffff) + 1;

@@ -189,6 +189,8 @@ export class Replica {
       case "contextIs":
       case "update":
       case "updated":
+      case "vouch":
+      case "vouched":
       case "heartbeat":
         return this.#unexpected();
       default:

@@ -28,6 +28,7 @@ import { type OpenReplica, type OpenReplicaOptions, openReplica, setAside } from
 import { StatementSigner } from "./statement.js";
 import type { UpstreamStatus } from "./status.js";
 import { answerUpdateRequest, isUpdateRequest } from "./update-requests.js";
+import { vouchFor } from "./vouch.js";
 
 export interface UpstreamDependencies {
   readonly engine: Engine;
@@ -312,6 +313,10 @@ class UpstreamServer implements RunningUpstream {
       holder: () => upstreamHolder(this.#config),
       reload: () => this.reload(),
       stated: () => ({ isStated: this.#open.replica.isStated, position: this.#open.replica.position }),
+      vouch: (upstream, key) => {
+        const { genesisDigest: system } = this.#replicaOptions.owner;
+        return vouchFor(upstream, key, this.#config, system, this.#open.replica.state);
+      },
       now: () => Date.now(),
       log: this.#log,
     });

@@ -19,19 +19,21 @@ export interface UpdateTarget {
   reload(): Promise<void>;
   /** whether the own log has what the containers hold, and where it ends */
   stated(): { readonly isStated: boolean; readonly position: number };
+  /** A signature that vouches for the new signing key of another upstream; throws with the reason why not. */
+  vouch(upstream: number, key: Uint8Array): Uint8Array;
   /** wall clock */
   now(): number;
   readonly log: Logger;
 }
 
-type Answer = LinkMessageOf<"contextIs"> | LinkMessageOf<"updated">;
+type Answer = LinkMessageOf<"contextIs" | "updated" | "vouched">;
 
 const nothing = Buffer.alloc(0);
 
 /** True for a message that {@link answerUpdateRequest} takes. */
 export function isUpdateRequest(message: Buffer): boolean {
   const type = message[MessageField.type];
-  return type === MessageType.askContext || type === MessageType.update;
+  return type === MessageType.askContext || type === MessageType.update || type === MessageType.vouch;
 }
 
 /** The answer to such a message; null when it is malformed. Never rejects: what cannot be done is said. */
@@ -42,8 +44,20 @@ export async function answerUpdateRequest(message: Buffer, target: UpdateTarget)
       return context(request.ask, target);
     case "update":
       return updated(request, target);
+    case "vouch":
+      return vouched(request, target);
     default:
       return null;
+  }
+}
+
+function vouched({ ask, upstream, key }: LinkMessageOf<"vouch">, target: UpdateTarget): Answer {
+  try {
+    const signature = target.vouch(upstream, key);
+    target.log.warn({ upstream }, "vouches for the new machine of another upstream, as system.toml names it");
+    return { type: "vouched", ask, signature, fault: nothing };
+  } catch (error) {
+    return { type: "vouched", ask, signature: nothing, fault: Buffer.from(textOf(error)) };
   }
 }
 

@@ -107,6 +107,10 @@ const layouts = {
   update: { ask: "u32", update: "bytes" },
   /** `outcome` 0: applied, 1: it was there already, 2: refused, with the code and the reason in `text`. */
   updated: { ask: "u32", outcome: "u8", text: "bytes" },
+  /** Asks an upstream to vouch for the new signing key of another one, as its own system.toml names it. */
+  vouch: { ask: "u32", upstream: "u8", key: "bytes32" },
+  /** No signature: `fault` says why. */
+  vouched: { ask: "u32", signature: "bytes", fault: "bytes" },
   /** Twin to twin. `carried` positions are the passive twin's marks (rule 17). */
   heartbeat: {
     twin: "u8",

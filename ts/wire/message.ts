@@ -57,6 +57,8 @@ export const MessageType = {
   contextIs: 41,
   update: 42,
   updated: 43,
+  vouch: 44,
+  vouched: 45,
   heartbeat: 48,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
