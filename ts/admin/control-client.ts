@@ -65,9 +65,9 @@ export class ControlClient {
     return outcome;
   }
 
-  /** The machine that system.toml names takes the place of an upstream; both others have to vouch for it. */
-  async replace(upstream: 1 | 2 | 3): Promise<ProposedAnswer> {
-    const answer = await this.#ask({ command: "replace", upstream });
+  /** The machine with this base64url signing key takes the place of an upstream; both others have to vouch for it. */
+  async replace(upstream: 1 | 2 | 3, key: string): Promise<ProposedAnswer> {
+    const answer = await this.#ask({ command: "replace", upstream, key });
     if (!isProposedAnswer(answer)) throw this.#notUnderstood();
     return answer;
   }

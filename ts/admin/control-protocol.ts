@@ -18,7 +18,7 @@ export type ControlRequest =
   | { readonly command: "resume" }
   | { readonly command: "contexts" }
   | { readonly command: "apply-update"; readonly upstream: 1 | 2 | 3; readonly update: string }
-  | { readonly command: "replace"; readonly upstream: 1 | 2 | 3 }
+  | { readonly command: "replace"; readonly upstream: 1 | 2 | 3; readonly key: string }
   | ProposeRequest;
 
 /** Has a system record ordered and answers with its voted result. */

@@ -35,8 +35,8 @@ export interface ControlTarget {
   readonly updates?: {
     contexts(): Promise<readonly ShownContext[]>;
     apply(upstream: 1 | 2 | 3, update: string): Promise<"applied" | "there">;
-    /** The machine that system.toml names takes the place of an upstream; its voted result. */
-    replace(upstream: 1 | 2 | 3): Promise<SystemAnswer>;
+    /** The machine with this signing key, which system.toml names, takes the place of an upstream; its voted result. */
+    replace(upstream: 1 | 2 | 3, key: string): Promise<SystemAnswer>;
   };
 }
 
@@ -169,7 +169,7 @@ export class ControlSocket {
       case "apply-update":
         return orFault(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
       case "replace":
-        return orFault(async () => shownAnswer(await updatesOf(target).replace(request.upstream)));
+        return orFault(async () => shownAnswer(await updatesOf(target).replace(request.upstream, request.key)));
       default:
         return request satisfies never;
     }

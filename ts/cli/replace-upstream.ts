@@ -95,8 +95,8 @@ async function takeIn(terminal: Terminal, flags: ReplaceFlags & { readonly confi
     if (flags.json === undefined) terminal.err(`${printable(text)}\n`);
   };
   const { loadServerConfig } = await import("../config/index.js");
-  const { name, foundedWith } = loadServerConfig(config).system.upstreams[upstream - 1] ?? {};
-  if (foundedWith === undefined) {
+  const { name, foundedWith, signingKey } = loadServerConfig(config).system.upstreams[upstream - 1] ?? {};
+  if (foundedWith === undefined || signingKey === undefined) {
     const advice = "put the system.toml of `tmr replace-upstream --out` here first, and restart the server";
     throw new TmrError(
       "ERR_TMR_STATE",
@@ -104,7 +104,7 @@ async function takeIn(terminal: Terminal, flags: ReplaceFlags & { readonly confi
     );
   }
   const client = await controlClient(config);
-  const { status, blob } = await client.replace(upstream);
+  const { status, blob } = await client.replace(upstream, signingKey.toString("base64url"));
   if (status !== "ok") throw new TmrError("ERR_TMR_STATE", Buffer.from(blob, "base64url").toString("utf8"));
   say(`${name}: its new signing key counts, both others vouched for it`);
   const counts = (state: string | undefined): boolean => state === "streaming";

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadServerConfig, type System } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
+import { TmrError } from "../errors.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { type RunningServer, runServer } from "../tmr/server.js";
 import type { TrackedServer } from "../tracking/service.js";
@@ -84,8 +85,14 @@ function controlled(server: RunningServer, system: System, log: Logger): Control
         log.info({ upstream }, "an update is brought to an upstream");
         return server.updates.apply(upstream, update, performance.now());
       },
-      replace: async (upstream) => {
-        const key = system.upstreams[upstream - 1]?.signingKey ?? Buffer.alloc(0);
+      replace: async (upstream, wanted) => {
+        const key = Buffer.from(wanted, "base64url");
+        if (system.upstreams[upstream - 1]?.signingKey.equals(key) !== true) {
+          throw new TmrError(
+            "ERR_TMR_STATE",
+            "this server runs with another system.toml: start it again with the new one",
+          );
+        }
         log.warn({ upstream }, "the operator has a new machine take the place of an upstream");
         return server.propose(await server.updates.succession(upstream, key, performance.now()));
       },
