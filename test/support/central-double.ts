@@ -1,6 +1,6 @@
 /** A Central over HTTP that knows one firm and what its tickets are worth; for tests of the customer's side alone. */
 import { randomBytes, randomInt } from "node:crypto";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hasUpdate, makeUpdate, readUpdate, ticketHash, verifyContext } from "../../ts/activation/index.js";
 import { type Firm, loadFirm } from "../../ts/central/firm.js";
@@ -21,10 +21,7 @@ export class CentralDouble {
   private constructor(firm: Firm) {
     this.#firm = firm;
     this.#server = createServer((request, response) => {
-      void this.#answer(request).then(({ status, body }) => {
-        if (body === null) response.destroy();
-        else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-      });
+      void this.#serve(request, response);
     });
   }
 
@@ -41,6 +38,12 @@ export class CentralDouble {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, body } = await this.#answer(request);
+    if (body === null) response.destroy();
+    else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   }
 
   async #answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {

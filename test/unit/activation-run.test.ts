@@ -1,7 +1,7 @@
 /** Importing into folders, and an activation that is interrupted at every step and begun again. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import {
   type ActivationDesk,
   type ActivationMemory,
@@ -112,11 +112,14 @@ describe("an activation that is interrupted", function () {
   const scratch = scratchFolder();
 
   it("goes on wherever it stopped: every step before and after its effect, and ends the same", async () => {
+    const { issuing, items } = await group(join(scratch(), "base"));
     let steps = Number.POSITIVE_INFINITY;
     for (let stopAt = 0; stopAt < steps; stopAt++) {
       const folder = join(scratch(), String(stopAt));
-      mkdirSync(folder);
-      const { issuing, holders, items } = await group(folder);
+      cpSync(join(scratch(), "base"), folder, { recursive: true });
+      const holders = issuing.system.upstreamFiles.map((file) =>
+        upstreamHolder(loadUpstreamConfig(join(folder, relative(join(scratch(), "base"), file)))),
+      );
       const calls = { count: 0, stopAt };
       /** Each call is two places to stop at: before it and behind it. */
       const breakable = async <T>(work: () => Promise<T> | T): Promise<T> => {
@@ -141,12 +144,14 @@ describe("an activation that is interrupted", function () {
         activate: (contexts) =>
           breakable(async () => {
             const fresh = await answered(contexts, issuing.central, changed(items));
-            return fresh.map((jws) => {
+            const updates = fresh.map((jws) => {
               const { holder, baseCounter } = readUpdate(jws);
               const key = `${holder} ${baseCounter}`;
               given.set(key, given.get(key) ?? jws);
               return given.get(key) as string;
             });
+            // One counter at a time, as far as the second after the one that was issued.
+            return { updates, more: readUpdate(updates[0] as string).updateCounter < 3 };
           }),
         receipts: (contexts) =>
           breakable(() => {
@@ -172,15 +177,15 @@ describe("an activation that is interrupted", function () {
       }
       if (steps === stopAt) break;
       calls.stopAt = -1;
-      assert.equal((await run()).length, 3);
+      assert.ok((await run()).length >= 3);
       assert.equal(saved.load(), null);
       for (const holder of holders) {
         const context = await verifyContext(await contextOf(holder, 1));
-        assert.equal(context.containers[0]?.firmItems[0]?.updateCounter, 2, `stopped at ${stopAt}`);
+        assert.equal(context.containers[0]?.firmItems[0]?.updateCounter, 3, `stopped at ${stopAt}`);
       }
       assert.equal(received.at(-1)?.length, 3);
     }
-    // contexts, activate, save, 3 × apply, save, contexts, receipts: nine calls, each broken off on both sides.
-    assert.equal(steps, 18);
+    // contexts, activate, save, 3 × apply, save, contexts, receipts, twice: 18 calls, each broken off on both sides.
+    assert.equal(steps, 36);
   });
 });

@@ -13,6 +13,15 @@ export interface SavedActivation {
   /** `downloaded`: the updates are here; `applied`: they are in their containers, Central has no receipt */
   readonly step: "downloaded" | "applied";
   readonly updates: readonly string[];
+  /** as Central answered */
+  readonly more: boolean;
+}
+
+/** What Central answers to contexts. */
+export interface DeskAnswer {
+  readonly updates: readonly string[];
+  /** behind these updates another one waits */
+  readonly more: boolean;
 }
 
 /** Where updates are applied: one license server, or the three of a TMR system. */
@@ -29,7 +38,7 @@ export interface ActivationSite {
 
 /** Where the ticket is redeemed. */
 export interface ActivationDesk {
-  activate(contexts: readonly string[]): Promise<readonly string[]>;
+  activate(contexts: readonly string[]): Promise<DeskAnswer>;
   receipts(contexts: readonly string[]): Promise<void>;
 }
 
@@ -129,16 +138,19 @@ export async function activate(
   desk: ActivationDesk,
   memory: ActivationMemory,
 ): Promise<AppliedUpdate[]> {
-  const contexts = await site.contexts();
-  const updates = memory.load()?.updates ?? (await desk.activate(contexts));
-  const planned = await planUpdates(contexts, updates, site.firms);
-  for (const { update } of planned) {
-    if (update.ticket !== ticket) throw refused("Central answered with an update of another ticket");
+  const all: AppliedUpdate[] = [];
+  for (;;) {
+    const contexts = await site.contexts();
+    const { updates, more } = memory.load() ?? (await desk.activate(contexts));
+    const planned = await planUpdates(contexts, updates, site.firms);
+    for (const { update } of planned) {
+      if (update.ticket !== ticket) throw refused("Central answered with an update of another ticket");
+    }
+    memory.save({ step: "downloaded", updates, more });
+    all.push(...(await applyPlanned(planned, site)));
+    memory.save({ step: "applied", updates, more });
+    await desk.receipts(await receiptsOf(planned, site));
+    memory.forget();
+    if (!more) return all;
   }
-  memory.save({ step: "downloaded", updates });
-  const applied = await applyPlanned(planned, site);
-  memory.save({ step: "applied", updates });
-  await desk.receipts(await receiptsOf(planned, site));
-  memory.forget();
-  return applied;
 }

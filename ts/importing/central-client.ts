@@ -7,7 +7,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** Longer answers are not Central's. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-const activated = z.object({ updates: z.array(z.string()).min(1).max(3) });
+const activated = z.object({ updates: z.array(z.string()).min(1).max(3), more: z.boolean().default(false) });
 const fault = z.object({ error: z.object({ message: z.string() }) }).or(z.object({ message: z.string() }));
 
 /** The desk of one ticket. `url` is Central's, with or without a path behind the host. Throws ERR_TMR_CONFIG. */
@@ -18,7 +18,7 @@ export function centralDesk(url: string, ticket: string, timeoutMs = DEFAULT_TIM
   return {
     activate: async (contexts) => {
       const answer = activated.safeParse(await post("activate", contexts));
-      if (answer.success) return answer.data.updates;
+      if (answer.success) return answer.data;
       throw new TmrError(
         "ERR_TMR_PROTOCOL",
         `${base.host}: expected {updates}, received another answer; is it a Central?`,

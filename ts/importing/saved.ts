@@ -12,6 +12,7 @@ const schema = table({
   ticket: z.string(),
   step: z.enum(["downloaded", "applied"]),
   updates: z.array(z.string()).min(1).max(3),
+  more: z.boolean(),
 });
 
 /** The memory of the activation of one ticket; only the ticket's hash is in it. */
@@ -30,9 +31,9 @@ export class SavedActivations {
   load(): SavedActivation | null {
     if (!existsSync(this.file)) return null;
     try {
-      const { ticket, step, updates } = schema.parse(JSON.parse(readFileSync(this.file, "utf8")));
+      const { ticket, step, updates, more } = schema.parse(JSON.parse(readFileSync(this.file, "utf8")));
       if (ticket !== this.#ticket) throw new Error("it is of another ticket");
-      return { step, updates };
+      return { step, updates, more };
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const advice = "remove it: Central gives the same update again";
@@ -40,8 +41,8 @@ export class SavedActivations {
     }
   }
 
-  save({ step, updates }: SavedActivation): void {
-    const content = { format: "tmr-activation/1", ticket: this.#ticket, step, updates };
+  save({ step, updates, more }: SavedActivation): void {
+    const content = { format: "tmr-activation/1", ticket: this.#ticket, step, updates, more };
     writeFileDurably(this.file, `${JSON.stringify(content)}\n`, { mode: 0o600, replace: true });
   }
 
