@@ -2,18 +2,18 @@
  * A TMR server process: sockets, clocks and files around {@link TmrCore}. Sockets give their bytes to the engine; at
  * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
  */
-import { verify } from "node:crypto";
 import type { Logger } from "pino";
 import type { ServerConfig } from "../config/index.js";
-import { ed25519PublicKeyObject } from "../config/key-files.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber, TwinLink } from "../failover/twin-link.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
-import { attestMessage } from "../wire/borrow.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
+import { silenceLimitMs } from "../transport/silence.js";
+import type { BorrowVote } from "../wire/borrow-votes.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
+import type { AttestationCheck } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import { TmrCore } from "./core.js";
 import type { CoreEvent } from "./core-ports.js";
@@ -23,12 +23,15 @@ import { SyncStamps } from "./sync-stamps.js";
 import type { Admission } from "./term.js";
 import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
+import { upstreamStatuses } from "./upstream-status.js";
 
 export interface ServerDependencies {
   readonly engine: Engine;
   readonly log: Logger;
   readonly version: string;
   readonly readStatement: StatementReader;
+  /** Whether an upstream's signature of a borrowed license counts on the borrower's machine. */
+  checkAttestation(upstream: UpstreamId, given: BorrowVote): Promise<boolean>;
   /** A durable write failed: the process must end rather than go on. */
   fatal(error: unknown): void;
 }
@@ -93,7 +96,7 @@ class TmrServer implements RunningServer {
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       maxUpstreamBytes: MAX_UNSENT_BYTES,
       turn: (arrived) => this.#turn(arrived),
     });
@@ -214,6 +217,7 @@ class TmrServer implements RunningServer {
       this.#twinLink.beat();
     }
     this.updates.tick(nowMs);
+    for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
     this.#sockets.flush();
   }
@@ -240,10 +244,7 @@ class TmrServer implements RunningServer {
       fullBatch: this.#config.limits.maxRequestsPerBatch,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
-      isAttestation: (upstream, document, signature) => {
-        const key = this.#config.system.upstreams[upstream - 1]?.signingKey;
-        return key !== undefined && verify(null, attestMessage(document), ed25519PublicKeyObject(key), signature);
-      },
+      checkAttestation: (upstream, given, settle) => void this.#checkAttestation(upstream, given, settle),
       stamps: new SyncStamps(keys.twinKey),
       ports: {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
@@ -271,6 +272,7 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       say: () => ({
         type: "heartbeat",
         twin: this.#config.twin,
@@ -300,6 +302,7 @@ class TmrServer implements RunningServer {
       remoteStaticKey: entry.key,
       staticKey: this.#config.keys.noise,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
@@ -316,6 +319,7 @@ class TmrServer implements RunningServer {
   }
 
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
+    this.#links.get(upstream)?.heard(nowMs);
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
       this.#core.control(upstream, bytes, nowMs);
     }
@@ -331,6 +335,13 @@ class TmrServer implements RunningServer {
       this.#dependencies.fatal(error);
       throw error;
     }
+  }
+
+  async #checkAttestation(...[upstream, given, settle]: Parameters<AttestationCheck>): Promise<void> {
+    const counts = await this.#dependencies.checkAttestation(upstream, given);
+    if (this.#stopped) return;
+    settle(counts);
+    this.#schedulePump();
   }
 
   #sayNotActiveToAll(): void {
@@ -389,20 +400,7 @@ class TmrServer implements RunningServer {
         connected: this.#core.peerConnected,
         role: this.#core.peerRole ?? "unknown",
       },
-      upstreams: system.upstreams.map((entry) => {
-        const peer = leader.peers[entry.id];
-        return {
-          id: entry.id,
-          name: entry.name,
-          address: entry.address,
-          connected: peer.connected,
-          state: peer.phase,
-          position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
-          epoch: peer.promised,
-          agrees: peer.phase === "streaming",
-          lastFault: this.#linkFaults.get(entry.id) ?? "",
-        };
-      }),
+      upstreams: upstreamStatuses(system, leader, this.#gateway, this.#linkFaults),
       licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
       oddLicenses: this.#holdings.licenses.length,
       counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
