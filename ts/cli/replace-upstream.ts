@@ -81,7 +81,7 @@ async function makeFiles(terminal: Terminal, flags: ReplaceFlags & { readonly ou
       `  3. Put ${printable(made.upstreamFile)} with its folder, and system.toml, on the new machine:`,
       "     tmr upstream -c upstream.toml",
       `  4. On the active TMR server: tmr replace-upstream --upstream ${upstream} -c tmr.toml --ticket TICKET --central URL`,
-      "  5. Give the clients the new system.toml when convenient: they need it to verify newly borrowed licenses.",
+      "  5. Give the clients the new system.toml when convenient: nothing of theirs depends on it.",
     ].join("\n")}\n`,
   );
 }
