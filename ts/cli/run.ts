@@ -58,12 +58,14 @@ async function registerOthers(program: Command, context: CliContext): Promise<vo
   const { registerCentral } = await import("./central.js");
   const { registerDemo } = await import("./demo/index.js");
   const { registerTracking } = await import("./tracking.js");
+  const { registerCentralTour } = await import("./tour/central.js");
   const { registerTour } = await import("./tour/index.js");
   const programFile = fileURLToPath(new URL("./main.js", import.meta.url));
   registerCentral(program);
   registerDemo(program, programFile);
   registerTracking(program, context);
   registerTour(program, context, programFile);
+  registerCentralTour(program, context, programFile);
 }
 
 function buildProgram(context: CliContext): Command {
