@@ -23,6 +23,7 @@ import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
 import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
+import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
 import { upstreamStatus } from "./upstream-status.js";
 
@@ -54,6 +55,8 @@ export interface RunningServer {
   propose(record: SystemRecord): Promise<SystemAnswer>;
   /** Other time-outs, for sessions that are opened from now on. */
   setSession(session: SessionTimeouts): void;
+  /** Contexts and updates of the upstreams' containers. */
+  readonly updates: Pick<UpdateRelay, "contexts" | "apply" | "succession">;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -79,6 +82,7 @@ class TmrServer implements RunningServer {
   readonly #core: TmrCore;
   readonly #twinLink: TwinLink;
   readonly #holdings: Holdings;
+  readonly updates: UpdateRelay;
   readonly #clients: ClientListener;
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
@@ -118,6 +122,10 @@ class TmrServer implements RunningServer {
         if (this.#core.role === "passive" || this.#core.role === "stopped") this.#core.sayNotActive(client);
         this.#schedulePump();
       },
+    });
+    this.updates = updateRelay(this.#core, this.#gateway, config.system, {
+      faultText: (fault) => this.#faultText(fault),
+      sent: () => this.#schedulePump(),
     });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
   }
@@ -222,6 +230,7 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    this.updates.tick(nowMs);
     for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
     this.#sockets.flush();
@@ -263,6 +272,7 @@ class TmrServer implements RunningServer {
         holding: (statement) => {
           if (this.#holdings.take(statement)) this.#logOddLicenses();
         },
+        relayed: (upstream, reply) => this.updates.received(upstream, reply),
         say: (event) => this.#say(event),
       },
     });
