@@ -33,6 +33,12 @@ export class ControlClient {
     await this.#begin({ command: "take-over" });
   }
 
+  /** Hands over to the twin and resolves when that is active; ERR_TMR_STATE says why it is not. */
+  async switchOver(): Promise<void> {
+    const answer = await this.#ask({ command: "switch-over" });
+    if (answer["done"] !== true) throw this.#notUnderstood();
+  }
+
   /** Asks the server to admit a blank upstream by force; ERR_TMR_STATE says why it does not. */
   async admit(upstream: Admitted): Promise<void> {
     await this.#begin({ command: "admit", upstream });

@@ -14,6 +14,7 @@ export type Admitted = 1 | 2 | 3 | "all";
 export type ControlRequest =
   | { readonly command: "health" }
   | { readonly command: "take-over" }
+  | { readonly command: "switch-over" }
   | { readonly command: "admit"; readonly upstream: Admitted }
   | { readonly command: "resume" }
   | ProposeRequest;
@@ -41,6 +42,11 @@ export interface Health {
 /** The answer to `take-over`, `admit` and `resume`: it has begun, and health says what becomes of it. */
 export interface Begun {
   readonly begun: true;
+}
+
+/** The answer to `switch-over`: the twin is active. */
+export interface Done {
+  readonly done: true;
 }
 
 /** The answer to `propose`. A refusal is a result too: its sentence is the blob. */

@@ -12,6 +12,7 @@ import {
   type Begun,
   type ControlFault,
   controlSocketPath,
+  type Done,
   type Health,
   MAX_REQUEST_BYTES,
   type ProposedAnswer,
@@ -22,6 +23,8 @@ import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-request
 export interface ControlTarget {
   status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams">;
   takeOver(): void;
+  /** Hands over to the twin; rejects with a TmrError that says why it is not active. */
+  switchOver(): Promise<void>;
   /** Null when the admission has begun, else a sentence that says why not. */
   admit(which: Admitted): string | null;
   /** Null when a server that had stopped takes part again, else why not. */
@@ -30,7 +33,7 @@ export interface ControlTarget {
   propose(record: SystemRecord): Promise<SystemAnswer>;
 }
 
-type Answer = Health | Begun | ProposedAnswer | ControlFault;
+type Answer = Health | Begun | Done | ProposedAnswer | ControlFault;
 
 const MAX_CONNECTIONS = 16;
 /** How long a connection may live, from its first moment. */
@@ -147,12 +150,17 @@ export class ControlSocket {
         target.takeOver();
         return { begun: true };
       }
+      case "switch-over":
+        return answered(async () => {
+          await target.switchOver();
+          return { done: true };
+        });
       case "admit":
         return begunUnless(target.admit(request.upstream));
       case "resume":
         return begunUnless(target.resume());
       case "propose":
-        return proposed(target, recordOf(request));
+        return answered(async () => shownAnswer(await target.propose(recordOf(request))));
       default:
         return request satisfies never;
     }
@@ -165,9 +173,10 @@ function healthOf(target: ControlTarget): Health {
   return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
 }
 
-async function proposed(target: ControlTarget, record: SystemRecord): Promise<Answer> {
+/** An answer that takes its time, or the fault that is its end. */
+async function answered(answer: () => Promise<Answer>): Promise<Answer> {
   try {
-    return shownAnswer(await target.propose(record));
+    return await answer();
   } catch (error) {
     if (error instanceof TmrError) return fault(error.code, error.message);
     throw error;

@@ -10,6 +10,7 @@ import { registerCheckout } from "./checkout.js";
 import { registerContent } from "./content.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
+import { registerKeepalived } from "./keepalived.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
@@ -38,7 +39,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user"],
+  ...["health", "take-over", "switch-over", "keepalived", "admit", "resume", "acl", "named-user"],
 ]);
 
 async function registerOthers(program: Command, context: CliContext): Promise<void> {
@@ -72,6 +73,7 @@ function buildProgram(context: CliContext): Command {
   registerStatus(program, context);
   registerServe(program);
   registerControl(program, context);
+  registerKeepalived(program, context);
   registerAcceptLoss(program, context);
   registerAcl(program, context);
   return program;

@@ -67,6 +67,7 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
   return {
     status: () => server.status(),
     takeOver: () => server.takeOver(),
+    switchOver: () => server.switchOver(),
     admit: (which) => {
       const refusal = server.admit(which);
       log.warn({ upstream: which, refusal }, "the operator forces the admission of a blank upstream");

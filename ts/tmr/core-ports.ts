@@ -1,5 +1,5 @@
 /** What leaves the core of a TMR server: {@link TmrPorts}, and what an operator reads in its log. */
-import type { LinkMessage } from "../wire/link.js";
+import type { LinkMessage, LinkMessageOf } from "../wire/link.js";
 import type { UpstreamId } from "./choose.js";
 import type { ServerRecord } from "./server-state.js";
 import type { Admission, LeaderAlarm } from "./term.js";
@@ -12,6 +12,8 @@ export interface TmrPorts {
   durably(change: Partial<ServerRecord>): void;
   /** Sends a heartbeat to the peer now: the role has changed. */
   beat(): void;
+  /** Sends a message to the twin when it is connected; nobody waits for it. */
+  tellTwin(message: LinkMessageOf<"handOver" | "handOverReply">): void;
   /** Says goodbye to every client and closes it: this server is not active any more. */
   dropClients(): void;
   /** The document that answers a status request. */
@@ -28,5 +30,5 @@ export type CoreEvent =
   | { readonly event: "fenced"; readonly epoch: number; readonly promised: number }
   | { readonly event: "founded" }
   | { readonly event: "loss-accepted"; readonly which: Admission | "missing" }
-  | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "told" }
+  | { readonly event: "taking-over"; readonly reason: "nobody-leads" | "handed-over" | "told" }
   | ({ readonly event: "alarm" } & LeaderAlarm);

@@ -4,7 +4,9 @@
  * everything that leaves goes through {@link TmrPorts}.
  */
 import type { Ordering } from "../engine/types.js";
-import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
+import { type AddressView } from "../failover/address.js";
+import { HandOver, type HandOverOutcome, HandOverStep } from "../failover/hand-over.js";
+import { roleNumber, TwinMachine, type TwinRole } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
 import { LocalRequests } from "../server/local-requests.js";
 import { Proposals } from "../server/proposals.js";
@@ -18,6 +20,7 @@ import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
+import { OtherTwin } from "./other-twin.js";
 import type { ServerRecord } from "./server-state.js";
 import type { SyncStamps } from "./sync-stamps.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
@@ -59,13 +62,10 @@ export class TmrCore {
   readonly #proposals: Proposals;
   readonly #attestations: Attestations;
   readonly #local: LocalRequests;
+  readonly #handOver: HandOver;
   #role: TwinRole = "passive";
   #quorumLostAtMs: number | null = null;
-  #peer: { connected: boolean; role: TwinRole | null; heardAtMs: number } = {
-    connected: false,
-    role: null,
-    heardAtMs: Number.NEGATIVE_INFINITY,
-  };
+  readonly #peer: OtherTwin;
   #mark: Mark | null = null;
   /** The epoch in which what clients miss is forgiven, since an operator accepted a loss (rule 17). */
   #lossAcceptedIn: number | "next" | null = null;
@@ -83,7 +83,9 @@ export class TmrCore {
     this.#peerAddress = Buffer.from(options.peerAddress, "utf8");
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
+    this.#peer = new OtherTwin(options.timing);
     this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
+    this.#handOver = new HandOver(options.timing, (message) => this.#tellTwin(message));
     this.#attestations = new Attestations({
       connected: () => upstreamIds.filter((id) => this.leader.peers[id].connected),
       send: (upstream, message) => this.#ports.send(upstream, message),
@@ -154,7 +156,7 @@ export class TmrCore {
   }
 
   peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
-    this.#peer = { connected: true, role, heardAtMs: nowMs };
+    this.#peer.heard(role, heartbeat.epoch, nowMs);
     if (role === "active") {
       this.#lead({ type: "founded" }, nowMs);
       this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
@@ -170,8 +172,28 @@ export class TmrCore {
     this.#peer.connected = false;
   }
 
+  /** A step of a planned hand-over: the twin asks for it, or answers. */
+  twinSaid(message: LinkMessageOf<"handOver" | "handOverReply">, role: TwinRole | null, nowMs: number): void {
+    if (message.type === "handOverReply") this.#handOver.replied(message, role, nowMs);
+    else if (message.step === HandOverStep.go) this.takeOver(nowMs, "handed-over");
+    else {
+      const reach = this.#peer.witnesses(this.leader, nowMs).length;
+      this.#ports.tellTwin({ type: "handOverReply", ask: message.ask, role: roleNumber(this.#role), reach });
+    }
+  }
+
+  /** Hands over to the twin in order. `settle` is called once: null when the twin is active, else why it is not. */
+  switchOver(nowMs: number, settle: (outcome: HandOverOutcome) => void): void {
+    this.#handOver.begin(this.#handOverView(nowMs), nowMs, settle);
+  }
+
+  /** What decides about the virtual address, apart from where it is. */
+  addressView(nowMs: number): Omit<AddressView, "address"> {
+    return this.#peer.addressView(this, this.#handOver.given, nowMs);
+  }
+
   /** The operator, or the owner of the virtual IP, wants this server to be active. */
-  takeOver(nowMs: number, reason: "nobody-leads" | "told" = "told"): void {
+  takeOver(nowMs: number, reason: "nobody-leads" | "handed-over" | "told" = "told"): void {
     if (this.#role !== "passive" && this.#role !== "taking-over") return;
     this.#ports.say({ event: "taking-over", reason });
     this.#setRole("taking-over");
@@ -219,7 +241,8 @@ export class TmrCore {
   tick(nowMs: number): void {
     // While the peer seems gone, the upstreams are asked at every tick: that is how fast a takeover can begin.
     this.#lead({ type: "tick", eager: this.#role === "passive" && !this.#peer.connected }, nowMs);
-    if (this.#twin.step(this.#view(nowMs), nowMs) === "take-over") this.takeOver(nowMs, "nobody-leads");
+    if (this.#twin.step(this.#peer.view(this.#options.twin, this, nowMs), nowMs) === "take-over")
+      this.takeOver(nowMs, "nobody-leads");
     this.pump(nowMs);
   }
 
@@ -230,6 +253,7 @@ export class TmrCore {
     this.#settleDoubt(nowMs);
     this.#local.take(nowMs);
     this.#attestations.tick(nowMs);
+    this.#handOver.step(this.#handOverView(nowMs), nowMs);
     this.#clock.advance(nowMs, this.leader.hasQuorum);
     if (!this.leader.hasQuorum) return this.#refuseWithoutQuorum(nowMs);
     this.#quorumLostAtMs = null;
@@ -264,6 +288,7 @@ export class TmrCore {
   #makeBatches(nowMs: number): void {
     const ordering = this.#ordering;
     const full = this.#options.fullBatch ?? 1;
+    if (this.#handOver.draining) return;
     while (ordering.position === ordering.carried || ordering.pending >= full) {
       if (ordering.nextBatch(this.#clock.logMs, this.#clock.calendarMs(nowMs)) === 0) return;
     }
@@ -271,21 +296,15 @@ export class TmrCore {
 
   // ---- how it decides ----------------------------------------------------------------------------------------------
 
-  #view(nowMs: number): TwinView {
-    return {
-      twin: this.#options.twin,
-      role: this.#role,
-      peerConnected: this.#peer.connected,
-      peerRole: this.#peer.role,
-      peerSilentMs: nowMs - this.#peer.heardAtMs,
-      witnesses: this.#witnesses(nowMs),
-    };
+  #handOverView(nowMs: number) {
+    const drained = this.#ordering.position === this.#ordering.carried;
+    return { role: this.#role, peerAnswers: this.#peer.answers(nowMs), peerRole: this.#peer.role, drained };
   }
 
-  #witnesses(nowMs: number): Witness[] {
-    return upstreamIds
-      .map((id) => this.leader.peers[id])
-      .filter((peer) => peer.connected && nowMs - peer.pongAtMs <= this.#options.timing.suspectMs);
+  /** Behind a heartbeat, so that the twin knows all that was carried before it takes over. */
+  #tellTwin(message: LinkMessageOf<"handOver">): void {
+    this.#ports.beat();
+    this.#ports.tellTwin(message);
   }
 
   #takeEvents(nowMs: number): void {

@@ -8,7 +8,9 @@ import type { ServerConfig } from "../config/index.js";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
-import { roleNumber, TwinLink } from "../failover/twin-link.js";
+import { roleNumber } from "../failover/twin.js";
+import { TwinLink } from "../failover/twin-link.js";
+import { VirtualIp } from "../failover/virtual-ip.js";
 import { ClientListener, unreadLimits } from "../server/client-listener.js";
 import { attestMessage } from "../wire/borrow.js";
 import { encodeLink } from "../wire/link.js";
@@ -39,6 +41,8 @@ export interface RunningServer {
   status(): ServerStatus;
   /** Takes over now: the operator's word, or the virtual IP's. */
   takeOver(): void;
+  /** Hands over to the twin in order. Rejects with ERR_TMR_STATE, and says why, when that is not possible. */
+  switchOver(): Promise<void>;
   /** The operator admits a blank upstream by force, or founds anew: null when it has begun, else why it cannot. */
   admit(which: Admission): string | null;
   /** The operator accepts what has stopped this server: null when it takes part again, else why not. */
@@ -74,6 +78,7 @@ class TmrServer implements RunningServer {
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
   readonly #startedAtMs = performance.now();
+  #virtualIp: VirtualIp | null = null;
   #address = "";
   #pumpQueued = false;
   #stopped = false;
@@ -118,6 +123,7 @@ class TmrServer implements RunningServer {
     try {
       this.#address = await this.#clients.listen(this.#config.listen);
       await this.#twinLink.start();
+      this.#virtualIp = this.#makeVirtualIp();
     } catch (error) {
       await this.stop();
       throw error;
@@ -130,6 +136,15 @@ class TmrServer implements RunningServer {
   takeOver(): void {
     this.#core.takeOver(performance.now());
     this.#schedulePump();
+  }
+
+  switchOver(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#core.switchOver(performance.now(), (outcome) => {
+        if (outcome === null) resolve();
+        else reject(new TmrError("ERR_TMR_STATE", outcome));
+      });
+    });
   }
 
   admit(which: Admission): string | null {
@@ -155,6 +170,8 @@ class TmrServer implements RunningServer {
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#core.stop();
+    // The address goes first: the clients that are told goodbye find the other server there.
+    await this.#virtualIp?.close();
     this.#sayNotActiveToAll();
     await this.#clients.close();
     for (const link of this.#links.values()) link.close();
@@ -196,6 +213,7 @@ class TmrServer implements RunningServer {
     this.#pumpQueued = false;
     if (this.#stopped) return;
     this.#core.pump(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -206,6 +224,7 @@ class TmrServer implements RunningServer {
       this.#twinLink.beat();
     }
     this.#core.tick(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -240,6 +259,7 @@ class TmrServer implements RunningServer {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
         durably: (change) => this.#durably(change),
         beat: () => this.#twinLink.beat(),
+        tellTwin: (message) => this.#twinLink.tell(message),
         dropClients: () => {
           this.#sayNotActiveToAll();
           this.#clients.dropClients();
@@ -268,6 +288,10 @@ class TmrServer implements RunningServer {
         ...this.#core.heartbeatPoint(),
       }),
       heard: (heartbeat, role) => this.#core.peerHeard(heartbeat, role, performance.now()),
+      handOver: (message, role) => {
+        this.#core.twinSaid(message, role, performance.now());
+        this.#schedulePump();
+      },
       disconnected: () => {
         this.#core.peerDisconnected();
         // Looked at in this turn: a peer that was killed is noticed by its broken connection, not by a time-out.
@@ -275,6 +299,18 @@ class TmrServer implements RunningServer {
           if (!this.#stopped) this.#tick();
         });
       },
+    });
+  }
+
+  #makeVirtualIp(): VirtualIp | null {
+    const { virtualIp, timing } = this.#config;
+    if (virtualIp === null) return null;
+    const { trackFile, notifyFifo } = virtualIp;
+    return new VirtualIp({
+      ...{ trackFile, notifyFifo, suspectMs: timing.suspectMs },
+      view: (nowMs) => this.#core.addressView(nowMs),
+      takeOver: () => this.takeOver(),
+      say: (level, text) => this.#log[level](text),
     });
   }
 

@@ -181,6 +181,8 @@ export class Replica {
       case "holding":
       case "attested":
       case "heartbeat":
+      case "handOver":
+      case "handOverReply":
         return this.#unexpected();
       default:
         return message satisfies never;

@@ -54,6 +54,8 @@ export const MessageType = {
   attest: 38,
   attested: 39,
   heartbeat: 48,
+  handOver: 49,
+  handOverReply: 50,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
