@@ -22,6 +22,7 @@ import type { CoreEvent } from "./core-ports.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
+import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
 
@@ -373,20 +374,9 @@ class TmrServer implements RunningServer {
   }
 
   #faultText(fault: SystemFault): string {
-    switch (fault) {
-      case "not-active": {
-        const { name, clients } = this.#peer;
-        const active = this.#core.peerConnected && this.#core.peerRole === "active";
-        const where = active ? `${name} at ${clients} is: ask it` : "tmr status says which one is";
-        return `this server is ${this.#core.role}, not active; ${where}`;
-      }
-      case "no-quorum":
-        return "there is no quorum: two upstreams are needed; nothing was done";
-      case "interrupted":
-        return "the leadership changed meanwhile: whether it was done is not known; look, then ask again";
-      default:
-        return fault satisfies never;
-    }
+    const { name, clients } = this.#peer;
+    const active = this.#core.peerConnected && this.#core.peerRole === "active";
+    return systemFaultText(fault, { role: this.#core.role, peer: { name, clients, active } });
   }
 
   get #peer() {
