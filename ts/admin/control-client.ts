@@ -132,12 +132,13 @@ function parseAnswer(line: string): Readonly<Record<string, unknown>> | null {
 }
 
 function isHealth(answer: unknown): answer is Health {
-  const { role, phase, quorum, answers, upstreams } = answer as Partial<Health>;
+  const { role, phase, quorum, answers, peer, upstreams } = answer as Partial<Health>;
   return (
     typeof role === "string" &&
     typeof phase === "string" &&
     typeof quorum === "boolean" &&
     typeof answers === "boolean" &&
+    typeof peer === "string" &&
     Array.isArray(upstreams) &&
     upstreams.every((state) => typeof state === "string")
   );

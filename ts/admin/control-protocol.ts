@@ -35,6 +35,8 @@ export interface Health {
   readonly quorum: boolean;
   /** active with a quorum: this server can serve */
   readonly answers: boolean;
+  /** what the other twin says that it is; `unknown` while it says nothing, or where there is none */
+  readonly peer: string;
   /** states of upstreams 1, 2, 3, as this server sees them */
   readonly upstreams: readonly UpstreamState[];
 }

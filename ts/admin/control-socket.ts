@@ -21,7 +21,9 @@ import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-request
 
 /** What a control socket commands. */
 export interface ControlTarget {
-  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams">;
+  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams"> & {
+    readonly peer?: ServerStatus["peer"];
+  };
   takeOver(): void;
   /** Hands over to the twin; rejects with a TmrError that says why it is not active. */
   switchOver(): Promise<void>;
@@ -168,9 +170,16 @@ export class ControlSocket {
 }
 
 function healthOf(target: ControlTarget): Health {
-  const { role, phase, quorum, upstreams } = target.status();
+  const { role, phase, quorum, peer, upstreams } = target.status();
   const answers = role === "active" && quorum;
-  return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
+  return {
+    role,
+    phase,
+    quorum,
+    answers,
+    peer: peer?.connected === true ? peer.role : "unknown",
+    upstreams: upstreams.map(({ state }) => state),
+  };
 }
 
 /** An answer that takes its time, or the fault that is its end. */

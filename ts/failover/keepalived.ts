@@ -62,3 +62,30 @@ vrrp_instance tmr {
 }
 `;
 }
+
+/** The systemd drop-ins that belong to it, by unit. */
+export const dropIns = { keepalived: keepalivedDropIn, "tmr-server": serverDropIn } as const;
+
+function keepalivedDropIn({ address, interface: device }: VirtualIpConfig): string {
+  return `# /etc/systemd/system/keepalived.service.d/tmr.conf, made by \`tmr keepalived --unit keepalived\`.
+[Unit]
+# It finds the FIFO and the file that the TMR server makes.
+After=tmr-server.service
+
+[Service]
+Restart=always
+RestartSec=1
+# A keepalived that was killed leaves the address behind: two machines would have it.
+ExecStopPost=-/sbin/ip address del ${address} dev ${device}
+`;
+}
+
+function serverDropIn({ trackFile }: VirtualIpConfig): string {
+  return `# /etc/systemd/system/tmr-server.service.d/virtual-ip.conf, made by \`tmr keepalived --unit tmr-server\`.
+[Service]
+# Should the process that writes the tracked file be killed with its server.
+ExecStopPost=/bin/sh -c 'echo 1 > ${trackFile}.new && mv ${trackFile}.new ${trackFile}'
+# keepalived takes a file that is gone for a good one.
+RuntimeDirectoryPreserve=yes
+`;
+}

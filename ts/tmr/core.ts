@@ -48,7 +48,7 @@ export interface TmrCoreOptions {
 const BURST_BYTES = 1024 * 1024;
 /** How long requests wait for a quorum before their clients are told that there is none. */
 const NO_QUORUM_AFTER_MS = 1_000;
-const ZERO_SESSION = Buffer.alloc(16);
+const NOT_ACTIVE = { kind: Kind.notice, status: Status["not-active"], request: 0, session: Buffer.alloc(16) };
 
 export class TmrCore {
   readonly leader: Leader;
@@ -174,12 +174,10 @@ export class TmrCore {
 
   /** A step of a planned hand-over: the twin asks for it, or answers. */
   twinSaid(message: LinkMessageOf<"handOver" | "handOverReply">, role: TwinRole | null, nowMs: number): void {
-    if (message.type === "handOverReply") this.#handOver.replied(message, role, nowMs);
-    else if (message.step === HandOverStep.go) this.takeOver(nowMs, "handed-over");
-    else {
-      const reach = this.#peer.witnesses(this.leader, nowMs).length;
-      this.#ports.tellTwin({ type: "handOverReply", ask: message.ask, role: roleNumber(this.#role), reach });
-    }
+    if (message.type === "handOverReply") return this.#handOver.replied(message, role, nowMs);
+    if (message.step === HandOverStep.go) return this.takeOver(nowMs, "handed-over");
+    const reach = this.#peer.witnesses(this.leader, nowMs).length;
+    this.#ports.tellTwin({ type: "handOverReply", ask: message.ask, role: roleNumber(this.#role), reach });
   }
 
   /** Hands over to the twin in order. `settle` is called once: null when the twin is active, else why it is not. */
@@ -276,8 +274,7 @@ export class TmrCore {
   /** Queues the notice that says who else may be active. */
   sayNotActive(client: number): void {
     const record = Buffer.alloc(RESULT_BYTES);
-    const head = { kind: Kind.notice, status: Status["not-active"], request: 0, session: ZERO_SESSION };
-    writeResult(record, 0, head, 0, this.#peerAddress.length);
+    writeResult(record, 0, NOT_ACTIVE, 0, this.#peerAddress.length);
     this.#ordering.answer(client, record, this.#peerAddress);
   }
 

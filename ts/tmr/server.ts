@@ -25,6 +25,7 @@ import { SyncStamps } from "./sync-stamps.js";
 import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
+import { upstreamStatuses } from "./upstream-status.js";
 
 export interface ServerDependencies {
   readonly engine: Engine;
@@ -405,20 +406,7 @@ class TmrServer implements RunningServer {
         connected: this.#core.peerConnected,
         role: this.#core.peerRole ?? "unknown",
       },
-      upstreams: system.upstreams.map((entry) => {
-        const peer = leader.peers[entry.id];
-        return {
-          id: entry.id,
-          name: entry.name,
-          address: entry.address,
-          connected: peer.connected,
-          state: peer.phase,
-          position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
-          epoch: peer.promised,
-          agrees: peer.phase === "streaming",
-          lastFault: this.#linkFaults.get(entry.id) ?? "",
-        };
-      }),
+      upstreams: upstreamStatuses(system, leader.peers, this.#gateway, this.#linkFaults),
       licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
       oddLicenses: this.#holdings.licenses.length,
       counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
