@@ -103,7 +103,12 @@ class NetworkRun {
 
   async #start(): Promise<void> {
     this.#options.progress("starts");
-    for (const name of this.#system.names) this.#system.start(name);
+    const { names } = this.#system;
+    for (const name of names.filter((name) => !name.startsWith("keepalived"))) this.#system.start(name);
+    // As systemd does: keepalived comes when what it tracks is there.
+    if (!(await eventually(() => this.#system.tracked(), WHOLE_MS)))
+      throw new Error("no server writes its tracked file");
+    for (const name of names.filter((name) => name.startsWith("keepalived"))) this.#system.start(name);
     if (!(await eventually(() => this.#system.whole(), WHOLE_MS))) {
       throw new Error(`the system is not whole within ${WHOLE_MS} ms: ${this.#system.died.join("; ")}`);
     }

@@ -1,7 +1,7 @@
 /** The programs on the hosts of a network test: started, killed, frozen; and how the system is. */
 import { type ChildProcess, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ControlClient } from "../../ts/admin/control-client.js";
 import type { Health } from "../../ts/admin/control-protocol.js";
@@ -88,6 +88,14 @@ export class NetworkSystem {
     const healths = await Promise.all([this.health(0), this.health(1)]);
     const [a, b] = healths.map((health) => health?.role === "active" && health.quorum);
     return a === b ? null : a ? 0 : 1;
+  }
+
+  /** What keepalived needs is there on both: the tracked file and the FIFO. */
+  tracked(): Promise<boolean> {
+    const states = this.plant.system.serverFiles.map((file) => join(dirname(file), "state"));
+    return Promise.resolve(
+      states.every((state) => existsSync(join(state, "serving")) && existsSync(join(state, "address.fifo"))),
+    );
   }
 
   holds(twin: Twin): boolean {

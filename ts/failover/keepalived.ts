@@ -35,7 +35,7 @@ global_defs {
 }
 
 # Written by the TMR server: 0 while it answers and is not fenced. Anything else gives the address away at once.
-vrrp_track_file serving {
+track_file serving {
     file "${trackFile}"
     weight 0
     init_file 1
@@ -66,15 +66,17 @@ vrrp_instance tmr {
 /** The systemd drop-ins that belong to it, by unit. */
 export const dropIns = { keepalived: keepalivedDropIn, "tmr-server": serverDropIn } as const;
 
-function keepalivedDropIn({ address, interface: device }: VirtualIpConfig): string {
+function keepalivedDropIn({ address, interface: device, notifyFifo, trackFile }: VirtualIpConfig): string {
   return `# /etc/systemd/system/keepalived.service.d/tmr.conf, made by \`tmr keepalived --unit keepalived\`.
 [Unit]
-# It finds the FIFO and the file that the TMR server makes.
 After=tmr-server.service
 
 [Service]
 Restart=always
 RestartSec=1
+# The TMR server makes both. Without them keepalived would start all the same, and hold the address whatever the server says.
+ExecStartPre=/usr/bin/test -f ${trackFile}
+ExecStartPre=/usr/bin/test -p ${notifyFifo}
 # A keepalived that was killed leaves the address behind: two machines would have it.
 ExecStopPost=-/sbin/ip address del ${address} dev ${device}
 `;
