@@ -13,7 +13,7 @@ const [question = "", file = ""] = process.argv.slice(2);
 
 async function stated(): Promise<boolean> {
   await using session = await connect({ system: file, program: "network test" });
-  return eventually(async () => {
+  return await eventually(async () => {
     const items = await session.items();
     return items.length > 0 && items.every(({ holders }) => holders.length === 3);
   }, WITHIN_MS);
@@ -41,5 +41,8 @@ async function end(): Promise<Pick<EndLine, "items" | "upstreams">> {
   return { items, upstreams };
 }
 
+// The library's sockets do not keep a process alive.
+const alive = setInterval(() => {}, 1_000);
 if (question === "end") process.stdout.write(JSON.stringify(await end()));
 else process.exitCode = (await stated()) ? 0 : 1;
+clearInterval(alive);
