@@ -94,6 +94,8 @@ class Orderer {
   std::uint64_t carried() const noexcept { return carried_; }
   const Digest& carried_digest() const noexcept { return carried_digest_; }
   std::uint32_t pending() const noexcept { return queue_.size(); }
+  /// Requests of the client in this slot that wait for a batch.
+  std::uint32_t pending_of(std::uint32_t client_slot) const noexcept { return queue_.size_of(client_slot); }
   std::uint64_t acknowledged(int upstream) const noexcept { return links_[upstream - 1].acknowledged; }
   std::uint64_t clock_ms(int upstream) const noexcept { return links_[upstream - 1].clock_ms; }
   /// Empty: not retained.

@@ -47,6 +47,7 @@ export interface Step {
     | "close"
     | "heartbeat"
     | "access"
+    | "wait"
     | "release"
     | "info"
     | "items"
@@ -56,6 +57,7 @@ export interface Step {
     | "handles"
     | "cancel"
     | "rules"
+    | "name"
     | "state"
     | "expire"
     | "again";
@@ -75,7 +77,11 @@ export interface Chapter {
   readonly steps: readonly Step[];
 }
 
+/** The variant with few seats. */
+export const SCARCE = 6;
+
 const small = fc.nat({ max: 9 });
+const about = { who: small, a: small, b: small, skip: fc.constant(0), keep: fc.constant(0) };
 const step: fc.Arbitrary<Step> = fc.record({
   what: fc.oneof(
     { weight: 3, arbitrary: fc.constant("open" as const) },
@@ -91,6 +97,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.constant("handles" as const) },
     { weight: 1, arbitrary: fc.constant("cancel" as const) },
     { weight: 1, arbitrary: fc.constant("rules" as const) },
+    { weight: 1, arbitrary: fc.constant("name" as const) },
     { weight: 2, arbitrary: fc.constant("state" as const) },
     { weight: 1, arbitrary: fc.constant("expire" as const) },
     { weight: 3, arbitrary: fc.constant("again" as const) },
@@ -122,17 +129,13 @@ export const crowdedStory: fc.Arbitrary<Chapter[]> = fc.array(
       fc.record({
         what: fc.oneof(
           { weight: 1, arbitrary: fc.constantFrom("open", "close", "heartbeat", "state", "expire", "again", "items") },
-          { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles") },
+          { weight: 1, arbitrary: fc.constantFrom("cancel", "rules", "handles", "name") },
           { weight: 1, arbitrary: fc.constantFrom("borrow", "return") },
           { weight: 2, arbitrary: fc.constant("info" as const) },
           { weight: 3, arbitrary: fc.constant("release" as const) },
           { weight: 7, arbitrary: fc.constant("access" as const) },
         ),
-        who: small,
-        a: small,
-        b: small,
-        skip: fc.constant(0),
-        keep: fc.constant(0),
+        ...about,
       }),
       { minLength: 1, maxLength: 8 },
     ),
@@ -152,6 +155,36 @@ function publicKeyOf(name: string): string {
   }
   return key;
 }
+
+/** Those who wait, and licenses that become others in one batch at all upstreams: who can still be served. */
+export const changingStory: fc.Arbitrary<Chapter[]> = fc.array(
+  fc.record({
+    logMs: fc.nat({ max: 400 }),
+    calendarMs: fc.nat({ max: 300 }),
+    reached: fc.oneof({ weight: 9, arbitrary: fc.constant(7) }, fc.constantFrom(1, 3, 6)),
+    steps: fc
+      .array(
+        fc.oneof(
+          { weight: 8, arbitrary: fc.record({ what: fc.constant("wait" as const), ...about }).map((one) => [one]) },
+          {
+            weight: 4,
+            arbitrary: fc
+              .record({ what: fc.constantFrom("release", "info", "name", "open", "cancel", "rules"), ...about })
+              .map((one) => [one]),
+          },
+          {
+            weight: 2,
+            arbitrary: fc
+              .record({ ...about, what: fc.constant("state" as const), a: fc.nat({ max: SCARCE }), b: fc.constant(9) })
+              .map((one) => [0, 1, 2].map((who): Step => ({ ...one, who }))),
+          },
+        ),
+        { minLength: 1, maxLength: 6 },
+      )
+      .map((steps) => steps.flat()),
+  }),
+  { maxLength: 30, size: "max" },
+);
 
 const sessionNames = ["red", "green", "blue", "grey"];
 
@@ -184,14 +217,11 @@ const accessLists: readonly (readonly NaiveRule[])[] = [
   ],
 ];
 
-/** The variant with few seats. */
-export const SCARCE = 6;
-
 const ofItem4 = (variant: number): Partial<Terms> => ({
   usagePeriodSeconds: 2,
   borrowSeconds: 2,
   borrowRevocable: true,
-  ...(variant === 4 ? { namedUser: "" } : {}),
+  ...([1, 4, 5].includes(variant) ? { namedUser: "", namedUserIntervalSeconds: 1 } : {}),
 });
 
 /** Four items over two products, one with units, one with a usage period; `variant` makes unequal copies, `present` which of them are there. */
@@ -208,7 +238,7 @@ function itemsOf(variant: number, present: number): Terms[] {
       productCode: 1,
       tmrId: 2,
       quantity: variant % 3 === 1 || variant === SCARCE ? 1 : 5,
-      featureMap: 6,
+      featureMap: variant === 5 ? 4 : 6,
       // Another license has this Product Code too.
       ...(variant % 2 === 0 ? { modules: [{ productCode: 2, text: "Module", featureMap: 2 }] } : {}),
     }),
@@ -231,6 +261,8 @@ interface Plan {
   readonly asked: Asked;
   readonly stated: Stated | null;
   readonly rules?: readonly NaiveRule[];
+  /** who a license is to be bound to */
+  readonly user?: string;
   /** the return of a borrowing is signed by the key that borrowed it */
   readonly genuine?: boolean;
 }
@@ -240,6 +272,13 @@ function rulesPlan(one: Step): Plan {
   const document = { format: "tmr-access-list/1", rules: rules.map((rule) => ({ level: "global", ...rule })) };
   const asked = { ...EXPIRE, kind: Kind.setAccessList, blob: Buffer.from(JSON.stringify(document)) };
   return { name: null, asked, stated: null, rules };
+}
+
+function namePlan(one: Step): Plan {
+  const user = ["", "u1", "u2"][one.b % 3] ?? "";
+  const license = { firmCode: 6000010, productCode: 2, itemRef: one.a === 9 ? 3 : 4 };
+  const asked = { ...EXPIRE, kind: Kind.setNamedUser, ...license, blob: Buffer.from(user) };
+  return { name: null, asked, stated: null, user };
 }
 
 interface Sent {
@@ -310,6 +349,7 @@ export class Storyteller {
   #plan(one: Step): Plan {
     if (one.what === "expire") return { name: null, asked: EXPIRE, stated: null };
     if (one.what === "rules") return rulesPlan(one);
+    if (one.what === "name") return namePlan(one);
     if (one.what === "cancel") {
       const handle = this.#handles.at(-1 - one.a) ?? 1;
       return { name: null, asked: { ...EXPIRE, kind: Kind.cancelHandle, handle }, stated: null };
@@ -393,6 +433,17 @@ export class Storyteller {
           featureMap: one.a === 4 ? 2 : one.a === 5 ? 9 : 0,
           itemRef: one.a === 7 ? 2 : 0,
         };
+      case "wait":
+        return {
+          kind: Kind.access,
+          mode: 1,
+          durationMs: 1_000 + 500 * one.b,
+          quantity: one.a % 3 === 0 ? 2 : 1,
+          firmCode: 6000010,
+          productCode: 1 + (one.b % 2),
+          featureMap: one.a > 6 ? 2 : 0,
+          itemRef: [0, 2, 4][one.a % 4] ?? 0,
+        };
       default:
         return { kind: Kind.heartbeat };
     }
@@ -411,6 +462,7 @@ export class Storyteller {
   #ask(plan: Plan, reached: number): Outcome {
     if (plan.stated !== null) return this.naive.state(plan.stated);
     if (plan.rules !== undefined) return this.naive.setRules(plan.rules);
+    if (plan.user !== undefined) return this.naive.setNamedUser(plan.asked, plan.user, reached);
     const handle = this.#naiveHandle.get(plan.asked.handle ?? 0) ?? 0;
     if (plan.asked.kind === Kind.cancelHandle) return this.naive.cancel(handle);
     if (plan.name === null) return this.naive.expire();

@@ -66,6 +66,21 @@ interface Session {
   readonly results: Map<number, Outcome>;
 }
 
+/** What a handle became that its client does not know of yet. */
+type Lost = "cancelled" | "overdue" | "denied" | Hopeless;
+/** Why who waits can never be served: the oracle knows no client libraries and no server of its own. */
+type Hopeless = "named-user" | "feature-missing" | "module-gone" | "quantity-lowered";
+
+const lostStatus: Readonly<Record<Lost, string>> = {
+  cancelled: "handle-lost",
+  overdue: "no-free-license",
+  denied: "access-list",
+  "named-user": "named-user",
+  "feature-missing": "feature-missing",
+  "module-gone": "not-found",
+  "quantity-lowered": "no-free-license",
+};
+
 /** A handle with all that is known of it. */
 export interface Handle {
   readonly number: number;
@@ -75,7 +90,7 @@ export interface Handle {
   readonly terms: Terms;
   seats: number;
   readonly mode: number;
-  state: "held" | "queued" | "lingering" | "borrowed" | "cancelled" | "overdue" | "denied";
+  state: "held" | "queued" | "lingering" | "borrowed" | Lost;
   sinceMs: number;
   deadline: number;
   readonly featureMap: number;
@@ -329,9 +344,10 @@ export class NaiveLicense {
 
   setRules(rules: readonly NaiveRule[]): Outcome {
     this.rules = rules;
-    const denied = [...this.handles.values()].filter(
-      ({ state, names, terms }) => state === "queued" && this.ruleOf(names, terms)?.effect === "deny",
-    );
+    const denied = [...this.handles.values()].filter(({ state, names, terms, seats }) => {
+      const rule = this.ruleOf(names, terms);
+      return state === "queued" && (rule?.effect === "deny" || seats > (rule?.limit || NEVER));
+    });
     denied.sort((a, b) => this.slotOf(a.number) - this.slotOf(b.number));
     for (const handle of denied) this.#lose(handle, "denied");
     this.#settle();
@@ -370,6 +386,7 @@ export class NaiveLicense {
     const next = bound?.of === terms.namedUser ? bound.atMs + 1_000 * terms.namedUserIntervalSeconds : 0;
     if (this.calendarMs < next) return outcome("named-user", told);
     this.#bind(terms, user);
+    this.#settle();
     return outcome("ok", told);
   }
 
@@ -641,7 +658,9 @@ export class NaiveLicense {
 
   /** Grants what a handle waits for, lingering seats of its user first. */
   #take(handle: Handle, isLent = false): void {
-    const { terms, names } = handle;
+    const { names } = handle;
+    // The license may have become another one while the handle waited.
+    const { terms } = this.#now(handle.terms) ?? assert.fail();
     if (handle.mode === SHARE) handle.seats = this.#shares(terms, handle.session ?? "").length > 0 ? 0 : 1;
     let more = handle.seats;
     for (const one of this.#lingeringFor(terms, names)) {
@@ -759,6 +778,12 @@ export class NaiveLicense {
     for (let isSettled = false; !isSettled; ) {
       isSettled = true;
       for (const item of this.items) {
+        for (const handle of this.#of(item.terms, "queued")) {
+          const why = this.#whyHopeless(handle, item);
+          if (why === null) continue;
+          this.#lose(handle, why);
+          isSettled = false;
+        }
         const ahead: Handle[] = [];
         for (const handle of this.#of(item.terms, "queued")) {
           const own = this.#now(handle.terms);
@@ -771,13 +796,26 @@ export class NaiveLicense {
     }
   }
 
+  /** Of a license that can be used now: why somebody who waits can never be served as it is. */
+  #whyHopeless({ session, terms, seats, featureMap }: Handle, item: Shown): Hopeless | null {
+    const judge = (shown: Shown, bits: number): string =>
+      this.#judge(shown, { ...blank, mode: NO_LIMIT, featureMap: bits }, session ?? assert.fail(), this.reached).reason;
+    const itself = judge(item, 0);
+    if (["not-found", "not-yet-valid", "expired", "usage-period-over"].includes(itself)) return null;
+    const own = this.#now(terms);
+    if (own === undefined) return "module-gone";
+    const reason = judge(own, featureMap);
+    if (reason === "named-user" || reason === "feature-missing") return reason;
+    return seats > own.terms.quantity ? "quantity-lowered" : null;
+  }
+
   #canHave({ session, seats, mode, featureMap }: Handle, item: Shown, ahead: readonly Handle[]): boolean {
     const name = session ?? assert.fail();
     const { reason } = this.#judge(item, { ...blank, mode: NO_LIMIT, featureMap }, name, this.reached);
     return reason === "ok" && this.#judgeSeats(item.terms, name, seats, mode, ahead) === "ok";
   }
 
-  #lose(handle: Handle, state: "cancelled" | "overdue" | "denied"): void {
+  #lose(handle: Handle, state: Lost): void {
     const cause = state === "overdue" ? "waited-too-long" : state;
     this.#track(handle.state === "queued" ? "queue-end" : "release", handle.number, cause);
     this.#leaveShare(handle);
@@ -856,14 +894,12 @@ export class NaiveLicense {
     switch (handle.state) {
       case "queued":
         return { ...told, status: "queued", free: this.#of(terms, "queued").indexOf(handle) + 1 };
-      case "cancelled":
-        return { ...told, status: "handle-lost" };
-      case "overdue":
-        return { ...told, status: "no-free-license" };
-      case "denied":
-        return { ...told, status: "access-list" };
-      default:
+      case "held":
+      case "lingering":
+      case "borrowed":
         return { ...told, quantity: handle.seats };
+      default:
+        return { ...told, status: lostStatus[handle.state] };
     }
   }
 
@@ -959,7 +995,7 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 const blank = { kind: Kind.access, request: 1, session: new Uint8Array(16) };
 
 function isLost({ state }: Handle): boolean {
-  return state === "cancelled" || state === "overdue" || state === "denied";
+  return state in lostStatus;
 }
 
 /** The reason that is told, of several. */

@@ -57,11 +57,21 @@ export class UpstreamFolder {
     return loadServerConfig(this.issuing.system.serverFiles[twin]);
   }
 
-  run(config: UpstreamConfig = this.config, log: Logger = pino({ level: "silent" })): Promise<RunningUpstream> {
+  run(
+    config: UpstreamConfig = this.config,
+    log: Logger = pino({ level: "silent" }),
+    idleMs?: number,
+  ): Promise<RunningUpstream> {
     const fatal = (error: unknown) => {
       throw error;
     };
-    return runUpstream(config, { engine, log, version: "0.0.0-test", fatal });
+    return runUpstream(config, {
+      engine,
+      log,
+      version: "0.0.0-test",
+      fatal,
+      ...(idleMs === undefined ? {} : { idleMs }),
+    });
   }
 }
 

@@ -98,7 +98,7 @@ describe("the access list at an access", () => {
       [told.outcome, told.text],
       [
         "access-list",
-        `Handle ${ben} of license 6000010:13 item 1 in container 131-729831162 waits no more: another access list denies it.`,
+        `Handle ${ben} of license 6000010:13 item 1 in container 131-729831162 waits no more: another access list does not allow it.`,
       ],
     );
     kit.ask("anna", Kind.release, { handle });

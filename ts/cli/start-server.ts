@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
-import { loadServerConfig } from "../config/index.js";
+import { loadServerConfig, type System } from "../config/index.js";
+import { faultInAttestation } from "../container/index.js";
 import { loadEngine } from "../engine/index.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
-import { type RunningServer, runServer } from "../tmr/server.js";
+import { type RunningServer, runServer, type ServerDependencies } from "../tmr/server.js";
 import type { TrackedServer } from "../tracking/service.js";
 import { packageVersion } from "../version.js";
 import type { Stoppable } from "./serve.js";
@@ -27,6 +28,7 @@ export async function startServer(file: string): Promise<Stoppable> {
       log,
       version: packageVersion(),
       readStatement: readHolding,
+      checkAttestation: attestationCheck(config.system, log),
       fatal: fatalExit(log),
     });
   } catch (error) {
@@ -79,6 +81,20 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       return refusal;
     },
     propose: (record) => server.propose(record),
+  };
+}
+
+/** Says in the log, once per reason, why an upstream's signature of a borrowed license does not count. */
+function attestationCheck(system: System, log: Logger): ServerDependencies["checkAttestation"] {
+  const said = new Map<number, string>();
+  return async (upstream, given) => {
+    const holder = system.upstreams[upstream - 1]?.signingKey ?? new Uint8Array(0);
+    const fault = await faultInAttestation(given, { firms: system.firms, holder });
+    if (fault !== null && said.get(upstream) !== fault) {
+      said.set(upstream, fault);
+      log.warn({ upstream, fault }, "an upstream's signature of a borrowed license does not count");
+    }
+    return fault === null;
   };
 }
 

@@ -1,8 +1,10 @@
 /**
  * Which server to talk to, as rules without sockets. There is at most one connection to each server. One server is the
  * *target*; it is changed when a connection fails, stays silent or says `not-active`. A connection to a server that is
- * not active stays open while the other one is tried, so that a takeover is noticed without a new handshake. When
- * every server has failed once, there is a pause, growing from round to round, until one of them gives an answer.
+ * not active stays open while the other one is tried, so that a takeover is noticed without a new handshake. So does
+ * one that is silent for the first time: a server that thousands have come back to at once is slow, not dead, and new
+ * handshakes would make it slower. When every server has failed once, there is a pause, growing from round to round,
+ * until one of them gives an answer.
  */
 import { backoffMs } from "./backoff.js";
 import type { CoreAction } from "./types.js";
@@ -20,6 +22,8 @@ export interface Link {
   open: boolean;
   /** since when an answer is awaited or the connection is being made; Infinity: nothing is awaited */
   waitingSinceMs: number;
+  /** when it was last found silent; -Infinity: never since it was made */
+  suspectedMs: number;
   /** it was slow to connect and another server is tried meanwhile */
   overtaken: boolean;
 }
@@ -67,6 +71,7 @@ export class Links {
         server: this.#target,
         open: false,
         waitingSinceMs: nowMs,
+        suspectedMs: Number.NEGATIVE_INFINITY,
         overtaken: false,
       };
       actions.push({ type: "connect", link: id, server: this.#target });
@@ -129,13 +134,19 @@ export class Links {
     this.#next(link.server, nowMs);
   }
 
-  /** Gives up connections that owe an answer for too long; looks past those that are slow to be made. */
+  /**
+   * Looks past connections that are slow to be made or owe an answer for too long; gives those up that owe it still when
+   * they are found silent again, and at once where there is no other server to ask.
+   */
   tick(nowMs: number, actions: CoreAction[]): void {
     for (const link of this.#links) {
       if (link === null || nowMs < this.#suspectAt(link)) continue;
       if (link.open) {
         this.#suspicions = Math.min(MAX_SUSPICION_DOUBLINGS, this.#suspicions + 1);
-        this.drop(link, nowMs, actions);
+        const again = link.suspectedMs >= link.waitingSinceMs;
+        link.suspectedMs = nowMs;
+        if (again || this.#servers === 1) this.drop(link, nowMs, actions);
+        else if (link.server === this.#target) this.#next(link.server, nowMs);
       } else {
         link.overtaken = true;
         if (link.server === this.#target) this.#next(link.server, nowMs);
@@ -164,7 +175,7 @@ export class Links {
   }
 
   #suspectAt(link: Link): number {
-    if (link.open) return link.waitingSinceMs + this.#suspectMs * 2 ** this.#suspicions;
+    if (link.open) return Math.max(link.waitingSinceMs, link.suspectedMs) + this.#suspectMs * 2 ** this.#suspicions;
     return link.overtaken ? Number.POSITIVE_INFINITY : link.waitingSinceMs + this.#suspectMs / CONNECT_PATIENCE_DIVISOR;
   }
 

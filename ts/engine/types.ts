@@ -245,6 +245,12 @@ export interface SocketsOptions {
   readonly pauseAboveBytes: number;
   /** How long such a client may take to read them, ms. */
   readonly unreadTimeoutMs: number;
+  /** How long a client may say nothing before it has asked for or spoken of a session, ms ... */
+  readonly idleTimeoutMs: number;
+  /** ... and after that: at least the longest session time-out. */
+  readonly sessionIdleTimeoutMs: number;
+  /** Requests of one client that wait for a batch from which on it is not read, until half of them are gone. */
+  readonly maxPendingOfClient: number;
   /** An upstream that leaves more than this unsent is given up. */
   readonly maxUpstreamBytes: number;
   /**
@@ -261,9 +267,9 @@ export interface ClosedConnection {
   readonly client: number;
   /**
    * `ended`: by the peer, in order. `failed`: see `error`. `not-genuine`: its bytes. `unread`: it left too much unread, or
-   * for too long.
+   * for too long. `idle`: it said nothing for too long.
    */
-  readonly why: "ended" | "failed" | "not-genuine" | "unread";
+  readonly why: "ended" | "failed" | "not-genuine" | "unread" | "idle";
   /** with `failed`, the system's name of the error */
   readonly error: string;
 }

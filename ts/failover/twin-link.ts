@@ -10,6 +10,7 @@ import { dial } from "../transport/dial.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Silence } from "../transport/silence.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
 import { roleOf, type TwinRole } from "./twin.js";
 
@@ -26,6 +27,8 @@ export interface TwinLinkOptions {
   readonly peerAddress: string;
   readonly listenAddress: string;
   readonly timeoutMs: number;
+  /** A connection on which the peer was not heard for so long is given up: it is called anew, or has to call anew. */
+  readonly silenceMs: number;
   /** What the next heartbeat says. */
   say(): Heartbeat;
   heard(heartbeat: Heartbeat, role: TwinRole | null): void;
@@ -54,9 +57,14 @@ export class TwinLink {
   #outgoing: Connection | null = null;
   #incoming: Connection | null = null;
   #calling = false;
+  /** The peer answers on the connection that was made to it, and beats on its own. */
+  readonly #answers: Silence;
+  readonly #heartbeats: Silence;
 
   constructor(options: TwinLinkOptions) {
     this.#options = options;
+    const [silenceMs, nowMs] = [options.silenceMs, performance.now()];
+    [this.#answers, this.#heartbeats] = [new Silence(silenceMs, nowMs), new Silence(silenceMs, nowMs)];
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => void this.#accept(socket));
   }
 
@@ -70,6 +78,10 @@ export class TwinLink {
 
   /** Sends one heartbeat, calling the peer first when there is no connection. */
   beat(): void {
+    const nowMs = performance.now();
+    // Each by itself: what the peer says on its own connection tells nothing of the one that was made to it.
+    if (this.#answers.isTooLong(nowMs)) this.#outgoing?.close();
+    if (this.#heartbeats.isTooLong(nowMs)) this.#incoming?.close();
     if (this.#outgoing !== null) this.#outgoing.send(encodeLink(this.#options.say()));
     else void this.#call();
   }
@@ -103,12 +115,13 @@ export class TwinLink {
           timeoutMs,
         },
         {
-          message: () => {},
+          message: () => this.#answers.heard(performance.now()),
           closed: () => {
             this.#outgoing = null;
           },
         },
       );
+      this.#answers.heard(performance.now());
       this.#outgoing.send(encodeLink(this.#options.say()));
     } catch {
       // The peer is away; the next beat calls again.
@@ -160,9 +173,16 @@ export class TwinLink {
 
   #hear(connection: Connection, bytes: Buffer): void {
     const message = decodeLink(bytes);
-    switch (message?.type) {
+    if (message === null) {
+      this.#counters.malformedTwins++;
+      return;
+    }
+    switch (message.type) {
       case "heartbeat":
+        this.#heartbeats.heard(performance.now());
         this.#adopt(connection);
+        // Says that it was heard; what the twin has to know it is told on the other connection.
+        connection.send(encodeLink(this.#options.say()));
         return this.#options.heard(message, roleOf(message.role));
       case "handOver":
         return this.#options.handOver(message, null);

@@ -1,17 +1,32 @@
 /** A TMR server and keepalived: what the server says of itself, what keepalived says of the address, and what follows. */
+import type { ServerConfig } from "../config/index.js";
 import { type AddressDecision, AddressMachine, type AddressState, type AddressView } from "./address.js";
 import { openNotifyFifo } from "./notify-fifo.js";
 import { ServingFile } from "./serving-file.js";
 
-export interface VirtualIpOptions {
-  readonly trackFile: string;
-  readonly notifyFifo: string;
-  readonly suspectMs: number;
+/** What it asks of its server, and tells it. */
+export interface VirtualIpPorts {
   /** What the server sees now, apart from the address. */
   view(nowMs: number): Omit<AddressView, "address">;
   takeOver(): void;
   /** For whoever reads the log. */
   say(level: "info" | "warn" | "error", text: string): void;
+}
+
+export interface VirtualIpOptions extends VirtualIpPorts {
+  readonly trackFile: string;
+  readonly notifyFifo: string;
+  readonly suspectMs: number;
+}
+
+/** Null where no virtual address is configured. Throws ERR_TMR_FILE when the FIFO cannot be opened. */
+export function startVirtualIp(
+  { virtualIp, timing }: Pick<ServerConfig, "virtualIp" | "timing">,
+  ports: VirtualIpPorts,
+): VirtualIp | null {
+  if (virtualIp === null) return null;
+  const { trackFile, notifyFifo } = virtualIp;
+  return new VirtualIp({ ...ports, trackFile, notifyFifo, suspectMs: timing.suspectMs });
 }
 
 export class VirtualIp {

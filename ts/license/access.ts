@@ -8,6 +8,7 @@ import type { Call } from "./call.js";
 import { containerName } from "./genesis.js";
 import { HandleState, isLost } from "./handle-row.js";
 import { MAX_WAIT_MS } from "./limits.js";
+import { lossOf } from "./losses.js";
 import { judgeOptions, noteUse, optionSentence, timeText } from "./options.js";
 import { freeSeats, type Item, type Pool } from "./pool.js";
 import type { SeatsTaken } from "./seat-book.js";
@@ -250,21 +251,10 @@ export function describeHandle(state: State, slot: number, out: Answer): void {
     out.u32(ResultWord.free, place);
     out.refuse(Status.queued, `${licenseText(pool)}: place ${place} of ${pool.waiting.size} who wait.`);
   } else if (isLost(what)) {
-    const [status, why] = lossOf(what);
+    const { status, why } = lossOf(what);
     out.refuse(status, `Handle ${handles.handle(slot)} of ${licenseText(pool)} ${why}.`);
   } else {
     out.u32(ResultWord.quantity, handles.seats(slot));
-  }
-}
-
-function lossOf(what: number): readonly [StatusCode, string] {
-  switch (what) {
-    case HandleState.overdue:
-      return [Status["no-free-license"], "waited as long as was asked for, and no seat became free"];
-    case HandleState.denied:
-      return [Status["access-list"], "waits no more: another access list denies it"];
-    default:
-      return [Status["handle-lost"], "was taken away by an administrator"];
   }
 }
 

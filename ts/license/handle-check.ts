@@ -1,7 +1,7 @@
 /** Whether the handle rows of a snapshot can be what was written: every link and state, against the sessions. */
 
 import { AccessMode } from "../wire/kinds.js";
-import { HandleState, isLost, isOfSession, HandleRow as Row, takesSeats } from "./handle-row.js";
+import { HandleState, isLost, isOfSession, LAST_HANDLE_STATE, HandleRow as Row, takesSeats } from "./handle-row.js";
 import type { HandleTable } from "./handles.js";
 import { NONE } from "./records.js";
 import { SessionRow, type SessionTable } from "./sessions.js";
@@ -46,7 +46,7 @@ function checkRow(handles: HandleTable, rows: Uint32Array, slot: number): void {
   const isSafe =
     isSafeU64At(rows, at + Row.generation) && isSafeU64At(rows, at + Row.since) && isSafeU64At(rows, at + Row.deadline);
   const state = handles.state(slot);
-  if (!isSafe || state > HandleState.denied) throw malformed(`handle slot ${slot}`);
+  if (!isSafe || state > LAST_HANDLE_STATE) throw malformed(`handle slot ${slot}`);
   if (state === HandleState.free) return;
   const mode = handles.mode(slot);
   const timed = state === HandleState.queued || state === HandleState.lingering;

@@ -42,7 +42,23 @@ export const HandleState = {
   overdue: 6,
   /** waited until the access list did not allow it any more; kept until its client has asked */
   denied: 7,
+  // Waited until the license changed so that it can never be granted; kept until its client has asked.
+  /** the license has another named user */
+  otherUser: 8,
+  /** the license lacks feature bits */
+  featureGone: 9,
+  /** the license needs a later client library */
+  outdated: 10,
+  /** the license is there without the module */
+  moduleGone: 11,
+  /** the license has fewer seats than it waits for */
+  tooMany: 12,
+  /** the license is for programs on its server's machine */
+  notLocal: 13,
 } as const;
+
+/** The highest {@link HandleState}. */
+export const LAST_HANDLE_STATE = HandleState.notLocal;
 
 /** True for a handle that takes its seats. */
 export function takesSeats(state: number): boolean {

@@ -15,7 +15,7 @@ import { type AnyGenesis, type LicensePorts, signingKeysOf } from "./genesis.js"
 import { LIMITS, type LicenseLimits } from "./limits.js";
 import { blobOf } from "./open-session.js";
 import { checkOwnStatement } from "./own-statement.js";
-import { settleAll, settleFreed } from "./queue.js";
+import { settleAll, settleFreed, settleUsable } from "./queue.js";
 import { readSnapshot, writeSnapshot } from "./snapshot.js";
 import { State } from "./state.js";
 import { checkStatement } from "./statement.js";
@@ -123,7 +123,7 @@ export class LicenseMachine {
     batch.copy(this.#bytes, 0, 0, this.#call.blobArea);
     this.#call.reached = header.reached;
     this.#state.lapse();
-    settleAll(this.#state, header.reached);
+    settleUsable(this.#state, header.reached);
     for (let i = 0; i < header.count; i++) this.#execute(i, recordOffset(i) / WORD_BYTES);
     this.#state.end();
     this.#answerCheckpoints();

@@ -85,6 +85,11 @@ function usageEndMs({ terms, pool }: Item): number {
   return terms.usagePeriodSeconds === undefined || firstUseMs === 0 ? 0 : firstUseMs + terms.usagePeriodSeconds * MS;
 }
 
+/** True when {@link judgeTime} refuses nothing. */
+export function isUsable(item: Item, calendarMs: number): boolean {
+  return judgeTime(item, calendarMs) === Status.ok;
+}
+
 function isUsagePeriodOver(item: Item, calendarMs: number): boolean {
   const end = usageEndMs(item);
   return end !== 0 && calendarMs > end;

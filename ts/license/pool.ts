@@ -6,7 +6,7 @@ import type { LicenseName } from "./access-list.js";
 import { type Chain, newChain } from "./chain.js";
 import { type ContainerNumber, containerName } from "./genesis.js";
 import { Memory } from "./memory.js";
-import type { JoinKey, Terms } from "./terms.js";
+import { compareKeys, type JoinKey, type Terms } from "./terms.js";
 
 /** A join key, and in which container. `tmrId` is the item reference, that of an ordinary license too. */
 export interface PoolKey extends JoinKey {
@@ -30,6 +30,8 @@ export interface Pool {
   readonly waiting: Chain;
   /** those of them that ask for station share: what one station takes may let another handle of it in */
   sharesWaiting: number;
+  /** those who wait were judged by the license as it is; false makes them be judged once more, which changes nothing */
+  areJudged: boolean;
   /** handles that linger, in the order of their release */
   readonly released: Chain;
   /** seats taken per rule that counts here, by the rule's number; null = none counts */
@@ -56,6 +58,11 @@ export interface Item {
   readonly isModule: boolean;
 }
 
+/** Order of pools: by container, as an access looks into them, then by join key. */
+export function comparePoolKeys(a: PoolKey, b: PoolKey): number {
+  return a.container.serial - b.container.serial || a.container.mask - b.container.mask || compareKeys(a, b);
+}
+
 /** A license of which nothing is taken. */
 export function newPool(id: number, { firmCode, productCode, tmrId, actId, container }: PoolKey): Pool {
   return {
@@ -67,6 +74,7 @@ export function newPool(id: number, { firmCode, productCode, tmrId, actId, conta
     handles: 0,
     waiting: newChain(),
     sharesWaiting: 0,
+    areJudged: false,
     released: newChain(),
     ruleSeats: null,
     memory: new Memory(),

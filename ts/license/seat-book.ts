@@ -5,12 +5,13 @@
  */
 import { AccessMode } from "../wire/kinds.js";
 import { type AccessList, isCounted } from "./access-list.js";
+import type { Rule } from "./access-list-document.js";
 import { Claims } from "./claims.js";
 import { HandleState, isLost, takesSeats } from "./handle-row.js";
 import type { HandleTable } from "./handles.js";
 import { validUntilMs } from "./options.js";
 import { type Party, readParty } from "./party.js";
-import { licenseNameOf, type Pool } from "./pool.js";
+import { comparePoolKeys, licenseNameOf, type Pool } from "./pool.js";
 import type { VirtualContainer } from "./virtual-container.js";
 
 /** What a handle waits for. */
@@ -145,7 +146,7 @@ export class SeatBook {
     return given;
   }
 
-  /** Counts everything by the rules of another list. Returns the handles that wait and are not allowed any more. */
+  /** Counts everything by the rules of another list. Returns the handles that wait and that it can never let in. */
   applyAccessList(list: AccessList): number[] {
     const handles = this.#handles;
     this.#list = list;
@@ -157,7 +158,9 @@ export class SeatBook {
       const pool = this.#pool(slot);
       const decided = list.isEmpty ? null : list.decide(this.party(slot), licenseNameOf(pool));
       handles.setRule(slot, decided !== null && isCounted(decided.rule) ? decided.number : 0);
-      if (state === HandleState.queued && decided?.rule.effect === "deny") denied.push(slot);
+      if (state === HandleState.queued && decided !== null && isShutOut(decided.rule, handles.seats(slot))) {
+        denied.push(slot);
+      }
     }
     this.countAgain();
     return denied;
@@ -186,9 +189,16 @@ export class SeatBook {
     this.countAgain();
   }
 
-  /** The pools that somebody waits for, ascending by id. */
-  awaited(): readonly Pool[] {
-    return this.#awaited.size === 0 ? noPools : [...this.#awaited].sort((a, b) => a.id - b.id);
+  /** Makes those who wait for a pool be judged anew when seats are next given out. */
+  review(pool: Pool): void {
+    pool.areJudged = false;
+    if (pool.waiting.size > 0) this.freed.add(pool);
+  }
+
+  /** The pools that somebody waits for and that fit, in the order of their keys. */
+  awaited(fits: (pool: Pool) => boolean): readonly Pool[] {
+    if (this.#awaited.size === 0) return noPools;
+    return [...this.#awaited].filter(fits).sort((a, b) => comparePoolKeys(a.key, b.key));
   }
 
   /** To be called when a handle began (1) or ceased (-1) to wait for a pool. */
@@ -222,12 +232,8 @@ export class SeatBook {
         handles.unlink(pool.released, slot);
         this.claims.dropLingering(pool, this.party(slot), slot);
         return;
-      case HandleState.cancelled:
-      case HandleState.overdue:
-      case HandleState.denied:
-        handles.unlink(handles.lost, slot);
-        return;
       default:
+        if (isLost(handles.state(slot))) handles.unlink(handles.lost, slot);
     }
   }
 
@@ -310,6 +316,11 @@ export class SeatBook {
   #pool(slot: number): Pool {
     return this.#container.pool(this.#handles.pool(slot));
   }
+}
+
+/** True when a rule denies it, or allows fewer seats than are waited for. */
+function isShutOut({ effect, limit = 0 }: Rule, seats: number): boolean {
+  return effect === "deny" || (limit > 0 && seats > limit);
 }
 
 /** How long seats of a pool linger that are released now: not beyond the end of their license. */

@@ -75,10 +75,15 @@ export class Ahead {
   readonly #rules = new Set<number>();
   #isForAll = false;
 
+  get isEmpty(): boolean {
+    return this.#rules.size === 0;
+  }
+
   add(state: State, pool: Pool, slot: number): void {
     const number = state.handles.rule(slot);
-    const rule = state.accessList.rule(number);
     this.#rules.add(number);
+    if (this.#isForAll) return;
+    const rule = state.accessList.rule(number);
     if (rule === undefined || !isOverLimit(pool, { rule, number }, state.handles.seats(slot))) this.#isForAll = true;
   }
 
@@ -109,12 +114,17 @@ export function judgeSeats(
   const own = lingeringFor(state, asker, pool, seats, rule);
   const extra = seats - own.seats;
   if (decided !== null && isOverLimit(pool, decided, seats - own.ofRule)) return SeatAnswer.limited;
-  const left = terms.quantity - pool.used - pool.lingering;
+  const left = seatsLeft(pool);
   if (extra === 0) return left >= 0 ? SeatAnswer.fits : SeatAnswer.taken;
   const kept = keptFor(pool, decided);
   if (extra > left - (pool.reserved - kept)) return SeatAnswer.taken;
-  const before = ahead ?? everybodyWaiting(state, pool);
-  return before.wantsSame(rule, extra > kept) ? SeatAnswer.awaited : SeatAnswer.fits;
+  const isAwaited = ahead === null ? isWaitedFor(state, pool, rule, extra > kept) : ahead.wantsSame(rule, extra > kept);
+  return isAwaited ? SeatAnswer.awaited : SeatAnswer.fits;
+}
+
+/** Seats that nobody takes, kept or not; below 0 after the quantity was lowered. */
+export function seatsLeft({ item, used, lingering }: Pool): number {
+  return (item?.terms.quantity ?? 0) - used - lingering;
 }
 
 /** True while the answer to user limit and no user limit is a matter of free seats alone. */
@@ -173,17 +183,21 @@ function lingeringFor(
   return { seats, ofRule };
 }
 
-function everybodyWaiting(state: State, pool: Pool): Ahead {
+/** {@link Ahead.wantsSame} of all who wait. */
+function isWaitedFor(state: State, pool: Pool, rule: number, isOpenToAll: boolean): boolean {
   const ahead = new Ahead();
-  for (let slot = pool.waiting.first; slot !== NONE; slot = state.handles.nextPeer(slot)) ahead.add(state, pool, slot);
-  return ahead;
+  for (let slot = pool.waiting.first; slot !== NONE; slot = state.handles.nextPeer(slot)) {
+    ahead.add(state, pool, slot);
+    if (ahead.wantsSame(rule, isOpenToAll)) return true;
+  }
+  return false;
 }
 
 /**
  * A license of a TMR system is held by three servers, so no client's machine is the one that holds it. An ordinary one
  * is held by the server that the client talks to.
  */
-function isOnServersHost({ terms }: Item, asker: Asker): boolean {
+export function isOnServersHost({ terms }: Item, asker: Asker): boolean {
   return terms.tmrId === 0 && isLoopback(asker.party.address);
 }
 

@@ -21,13 +21,14 @@ import {
 import { HandleState } from "./handle-row.js";
 import { HandleTable } from "./handles.js";
 import type { LicenseLimits } from "./limits.js";
+import { lossOf } from "./losses.js";
 import type { Party } from "./party.js";
 import { type Item, licenseNameOf, type Pool } from "./pool.js";
 import { ResultStore } from "./results.js";
 import { SeatBook, type SeatsTaken, type WaitWanted } from "./seat-book.js";
 import { SessionTable } from "./sessions.js";
 import type { Statement } from "./statement.js";
-import { type EndCause, trackBegin, trackChangedLicenses, trackEnd } from "./tracked.js";
+import { trackBegin, trackChangedLicenses, trackEnd } from "./tracked.js";
 import { type UpstreamNumber, VirtualContainer } from "./virtual-container.js";
 import { WordWriter } from "./word-writer.js";
 import { RECORD_WORDS, ResultWord, SESSION_WORDS } from "./words.js";
@@ -54,12 +55,6 @@ const Change = {
   borrowed: 18,
   borrowingEnded: 19,
 } as const;
-
-const endCauses = new Map<number, EndCause>([
-  [HandleState.cancelled, "cancelled"],
-  [HandleState.overdue, "waited-too-long"],
-  [HandleState.denied, "denied"],
-]);
 
 const DIGEST_BYTES = 32;
 const noText = Buffer.alloc(0);
@@ -224,7 +219,7 @@ export class State {
   /** Takes a handle away; its client is told `why` until it gives the handle back. */
   lose(slot: number, why: number): void {
     this.#entry(Change.lost, why, this.handles.handle(slot));
-    const end = this.events.on ? trackEnd(this, slot, endCauses.get(why) ?? "other") : null;
+    const end = this.events.on ? trackEnd(this, slot, lossOf(why).cause) : null;
     this.seats.lose(slot, why, this.limits.maxLostHandles);
     end?.();
   }
@@ -345,8 +340,10 @@ export class State {
   }
 
   /** Binds a license to a user instead of the issued one. */
-  bindUser({ id, memory }: Pool, user: string, issuedUser: string): void {
-    memory.bind(id, user, issuedUser, this.calendarMs, this.#journal);
+  bindUser(pool: Pool, user: string, issuedUser: string): void {
+    pool.memory.bind(pool.id, user, issuedUser, this.calendarMs, this.#journal);
+    // Whoever else waits can have it no more.
+    this.seats.review(pool);
   }
 
   writeUserData({ id, memory }: Pool, data: Buffer): void {
@@ -362,7 +359,7 @@ export class State {
     if (this.events.on) trackChangedLicenses(this, before);
   }
 
-  #dropSession(session: number, cause: EndCause): void {
+  #dropSession(session: number, cause: "closed" | "timed-out"): void {
     for (let slot = this.handles.firstOf(session); slot !== -1; slot = this.handles.firstOf(session)) {
       this.#release(slot, cause);
     }
@@ -370,7 +367,7 @@ export class State {
     this.sessions.close(session);
   }
 
-  #release(slot: number, cause: EndCause): void {
+  #release(slot: number, cause: "released" | "closed" | "timed-out"): void {
     const end = this.events.on ? trackEnd(this, slot, cause) : null;
     this.seats.release(slot, this.logMs, this.calendarMs);
     end?.();

@@ -11,19 +11,6 @@ import type { Item, Pool } from "./pool.js";
 import type { State } from "./state.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
-/** Why a handle ended. */
-export type EndCause =
-  | "released"
-  | "closed"
-  | "timed-out"
-  | "cancelled"
-  | "denied"
-  | "waited-too-long"
-  | "lingered"
-  | "returned"
-  | "ended"
-  | "other";
-
 type Names = Readonly<Record<string, string>>;
 /** of the one virtual container of a TMR system */
 const VIRTUAL_MASK = 131;
@@ -58,7 +45,7 @@ export function trackBegin(state: State, slot: number, event: "access" | "borrow
  * A handle is about to end; what is returned is to be called when it has: only then it is known how the license stands.
  * One that had nothing any more was told before.
  */
-export function trackEnd(state: State, slot: number, cause: EndCause): (() => void) | null {
+export function trackEnd(state: State, slot: number, cause: string): (() => void) | null {
   const was = state.handles.state(slot);
   if (isLost(was)) return null;
   const pool = poolOf(state, slot);

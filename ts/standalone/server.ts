@@ -13,7 +13,7 @@ import { standaloneTrust } from "../container/index.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { genesisDigest } from "../license/genesis.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
 import { SqliteStore } from "../store/sqlite-store.js";
 import { StoreDamageError } from "../store/store.js";
 import { attesterOf } from "../upstream/attest.js";
@@ -92,7 +92,7 @@ class StandaloneServer implements RunningStandalone {
     const signer = new StandaloneSigner(key);
     this.#gateway = makeGateway(config, engine);
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       // It has none.
       maxUpstreamBytes: 1,
       turn: (arrived) => this.#turn(arrived),

@@ -15,7 +15,7 @@ import { decodeLink, type LinkMessageOf } from "../wire/link.js";
 import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
 import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
-import { Attestations } from "./attestations.js";
+import { type AttestationCheck, Attestations } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import type { TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
@@ -38,8 +38,8 @@ export interface TmrCoreOptions {
   /** where clients find the other twin; told to them when this one is not active */
   readonly peerAddress: string;
   verifyMac(batch: Uint8Array): boolean;
-  /** True for a signature of a borrowed license by this upstream; left out: none is given here. */
-  readonly isAttestation?: (upstream: UpstreamId, document: Uint8Array, signature: Uint8Array) => boolean;
+  /** Whether an upstream's signature of a borrowed license counts; left out: none does. */
+  readonly checkAttestation?: AttestationCheck;
   readonly stamps: Pick<SyncStamps, "make" | "fits">;
   /** All of them, but in a simulation that shows what happens without one. */
   readonly rules?: ProtocolRules;
@@ -89,7 +89,7 @@ export class TmrCore {
     this.#attestations = new Attestations({
       connected: () => upstreamIds.filter((id) => this.leader.peers[id].connected),
       send: (upstream, message) => this.#ports.send(upstream, message),
-      isGenuine: options.isAttestation ?? (() => false),
+      check: options.checkAttestation ?? ((_upstream, _given, settle) => settle(false)),
     });
     this.#local = new LocalRequests({
       ordering: options.ordering,

@@ -2,20 +2,20 @@
  * A TMR server process: sockets, clocks and files around {@link TmrCore}. Sockets give their bytes to the engine; at
  * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
  */
-import { verify } from "node:crypto";
 import type { Logger } from "pino";
 import type { ServerConfig } from "../config/index.js";
-import { ed25519PublicKeyObject } from "../config/key-files.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { roleNumber } from "../failover/twin.js";
 import { TwinLink } from "../failover/twin-link.js";
-import { VirtualIp } from "../failover/virtual-ip.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
-import { attestMessage } from "../wire/borrow.js";
+import { startVirtualIp, type VirtualIp } from "../failover/virtual-ip.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
+import { silenceLimitMs } from "../transport/silence.js";
+import type { BorrowVote } from "../wire/borrow-votes.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
+import type { AttestationCheck } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import { TmrCore } from "./core.js";
 import type { CoreEvent } from "./core-ports.js";
@@ -32,6 +32,8 @@ export interface ServerDependencies {
   readonly log: Logger;
   readonly version: string;
   readonly readStatement: StatementReader;
+  /** Whether an upstream's signature of a borrowed license counts on the borrower's machine. */
+  checkAttestation(upstream: UpstreamId, given: BorrowVote): Promise<boolean>;
   /** A durable write failed: the process must end rather than go on. */
   fatal(error: unknown): void;
 }
@@ -96,7 +98,7 @@ class TmrServer implements RunningServer {
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       maxUpstreamBytes: MAX_UNSENT_BYTES,
       turn: (arrived) => this.#turn(arrived),
     });
@@ -125,7 +127,11 @@ class TmrServer implements RunningServer {
     try {
       this.#address = await this.#clients.listen(this.#config.listen);
       await this.#twinLink.start();
-      this.#virtualIp = this.#makeVirtualIp();
+      this.#virtualIp = startVirtualIp(this.#config, {
+        view: (nowMs) => this.#core.addressView(nowMs),
+        takeOver: () => this.takeOver(),
+        say: (level, text) => this.#log[level](text),
+      });
     } catch (error) {
       await this.stop();
       throw error;
@@ -225,6 +231,7 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
     this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
@@ -252,10 +259,7 @@ class TmrServer implements RunningServer {
       fullBatch: this.#config.limits.maxRequestsPerBatch,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
-      isAttestation: (upstream, document, signature) => {
-        const key = this.#config.system.upstreams[upstream - 1]?.signingKey;
-        return key !== undefined && verify(null, attestMessage(document), ed25519PublicKeyObject(key), signature);
-      },
+      checkAttestation: (upstream, given, settle) => void this.#checkAttestation(upstream, given, settle),
       stamps: new SyncStamps(keys.twinKey),
       ports: {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
@@ -283,6 +287,7 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       say: () => ({
         type: "heartbeat",
         twin: this.#config.twin,
@@ -304,18 +309,6 @@ class TmrServer implements RunningServer {
     });
   }
 
-  #makeVirtualIp(): VirtualIp | null {
-    const { virtualIp, timing } = this.#config;
-    if (virtualIp === null) return null;
-    const { trackFile, notifyFifo } = virtualIp;
-    return new VirtualIp({
-      ...{ trackFile, notifyFifo, suspectMs: timing.suspectMs },
-      view: (nowMs) => this.#core.addressView(nowMs),
-      takeOver: () => this.takeOver(),
-      say: (level, text) => this.#log[level](text),
-    });
-  }
-
   #makeLink(upstream: UpstreamId): UpstreamLink {
     const entry = this.#config.system.upstreams[upstream - 1];
     if (entry === undefined) throw new RangeError(`upstream ${upstream} is not in the system description`);
@@ -328,6 +321,7 @@ class TmrServer implements RunningServer {
       remoteStaticKey: entry.key,
       staticKey: this.#config.keys.noise,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
@@ -344,6 +338,7 @@ class TmrServer implements RunningServer {
   }
 
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
+    this.#links.get(upstream)?.heard(nowMs);
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
       this.#core.control(upstream, bytes, nowMs);
     }
@@ -359,6 +354,13 @@ class TmrServer implements RunningServer {
       this.#dependencies.fatal(error);
       throw error;
     }
+  }
+
+  async #checkAttestation(...[upstream, given, settle]: Parameters<AttestationCheck>): Promise<void> {
+    const counts = await this.#dependencies.checkAttestation(upstream, given);
+    if (this.#stopped) return;
+    settle(counts);
+    this.#schedulePump();
   }
 
   #sayNotActiveToAll(): void {

@@ -30,6 +30,8 @@ export interface UpstreamDependencies {
   readonly engine: Engine;
   readonly log: Logger;
   readonly version: string;
+  /** when a connection on which nothing is said is closed; default 120,000 */
+  readonly idleMs?: number;
   /** A durable write failed or the store is gone: the process must end with this error rather than answer. */
   fatal(error: unknown): void;
 }
@@ -53,8 +55,9 @@ const MAX_HALF_OPEN = 256;
 /** Unsent bytes from which on a peer that does not read is closed; a link has room for several bursts. */
 const MAX_CLIENT_UNSENT_BYTES = 1024 * 1024;
 const MAX_LINK_UNSENT_BYTES = 8 * MAX_LINK_MESSAGE_BYTES;
-const CLIENT_IDLE_MS = 120_000;
-/** A link whose peer vanished without a word is noticed by the system's own probes. */
+/** Who says nothing for so long is closed. A TMR server asks at every heartbeat, at least once a minute. */
+const IDLE_MS = 120_000;
+/** A link whose peer vanished without a word is noticed by the system's own probes, unless something sent to it waits. */
 const KEEP_ALIVE_MS = 10_000;
 
 /**
@@ -205,6 +208,10 @@ class UpstreamServer implements RunningUpstream {
     };
   }
 
+  get #idleMs(): number {
+    return this.#dependencies.idleMs ?? IDLE_MS;
+  }
+
   // ---- connections -----------------------------------------------------------------------------------------------
 
   /** The name of the TMR server with this key, or undefined: an upstream has links with these two only. */
@@ -268,6 +275,7 @@ class UpstreamServer implements RunningUpstream {
         this.#log.info({ server, link, reason: error?.message ?? "closed" }, "TMR server disconnected");
       },
     });
+    socket.setTimeout(this.#idleMs, () => connection.close());
   }
 
   #addLink(connection: Connection, server: string): number {
@@ -310,7 +318,7 @@ class UpstreamServer implements RunningUpstream {
         this.#countMalformed(error);
       },
     });
-    socket.setTimeout(CLIENT_IDLE_MS, () => connection.close());
+    socket.setTimeout(this.#idleMs, () => connection.close());
     this.#clients.add(connection);
     this.#counters.clients++;
   }
