@@ -41,6 +41,8 @@ export class AddressMachine {
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   /** since when it has been cut off from the twin and from two upstreams */
   #aloneSinceMs: number | null = null;
+  /** since when the twin has not been heard while somebody leads */
+  #splitSinceMs: number | null = null;
 
   constructor(timing: { readonly suspectMs: number }) {
     this.#suspectMs = timing.suspectMs;
@@ -57,13 +59,15 @@ export class AddressMachine {
     if (view.address !== "master") this.#owesAddress = false;
     if (view.peerAnswers || view.reachesTwo) this.#aloneSinceMs = null;
     else this.#aloneSinceMs ??= nowMs;
+    if (view.peerAnswers || !view.othersLead) this.#splitSinceMs = null;
+    else this.#splitSinceMs ??= nowMs;
     const mayHold = this.#mayHold(view, nowMs);
     return { mayHold, takeOver: mayHold && view.role === "passive" && view.address === "master" };
   }
 
   #mayHold(view: AddressView, nowMs: number): boolean {
     // Cut off from everybody, so others serve or nobody can. Were it the fault of the others, nothing is lost by it.
-    if (this.#aloneSinceMs !== null && nowMs - this.#aloneSinceMs >= this.#suspectMs) return false;
+    if (this.#lasts(this.#aloneSinceMs, nowMs)) return false;
     switch (view.role) {
       case "active":
       case "taking-over":
@@ -71,13 +75,18 @@ export class AddressMachine {
         return !view.handingOver && !view.peerLeadsLater;
       case "passive":
         if (this.#owesAddress || nowMs < this.#notBeforeMs) return false;
-        // The cable between the twins is cut, and somebody leads: adverts are not heard either, so they prove nothing.
-        return view.peerAnswers || !view.othersLead;
+        // The cable between the twins is cut, and somebody leads: adverts are not heard either, so they prove nothing. Only
+        // when it lasts, because of a leader that died the twin may know a moment before the upstreams do.
+        return !this.#lasts(this.#splitSinceMs, nowMs);
       case "stopping":
       case "stopped":
         return false;
       default:
         return view.role satisfies never;
     }
+  }
+
+  #lasts(sinceMs: number | null, nowMs: number): boolean {
+    return sinceMs !== null && nowMs - sinceMs >= this.#suspectMs;
   }
 }

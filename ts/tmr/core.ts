@@ -162,6 +162,9 @@ export class TmrCore {
       this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
     }
     this.#forgive(heartbeat.forgiven);
+    // It leads later than this server does: asked now, the upstreams say so, and the clients need not wait for that.
+    const later = role === "active" && heartbeat.epoch > this.leader.epoch;
+    if (later && this.#role !== "passive") this.#lead({ type: "tick", eager: true }, nowMs);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
     if (heartbeat.position > (this.#mark?.position ?? 0)) {
       this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };
@@ -284,8 +287,8 @@ export class TmrCore {
    */
   #makeBatches(nowMs: number): void {
     const ordering = this.#ordering;
-    const full = this.#options.fullBatch ?? 1;
     if (this.#handOver.draining) return;
+    const full = this.#options.fullBatch ?? 1;
     while (ordering.position === ordering.carried || ordering.pending >= full) {
       if (ordering.nextBatch(this.#clock.logMs, this.#clock.calendarMs(nowMs)) === 0) return;
     }

@@ -294,7 +294,10 @@ class TmrServer implements RunningServer {
         role: roleNumber(this.#core.role),
         ...this.#core.heartbeatPoint(),
       }),
-      heard: (heartbeat, role) => this.#core.peerHeard(heartbeat, role, performance.now()),
+      heard: (heartbeat, role) => {
+        this.#core.peerHeard(heartbeat, role, performance.now());
+        this.#schedulePump();
+      },
       handOver: (message, role) => {
         this.#core.twinSaid(message, role, performance.now());
         this.#schedulePump();
