@@ -11,8 +11,6 @@ export type AddressState = "master" | "backup" | "fault";
 export interface AddressView {
   readonly role: TwinRole;
   readonly address: AddressState | null;
-  /** It is handing over to the twin: the address is to go with that. */
-  readonly handingOver: boolean;
   /** The twin's heartbeats come. */
   readonly peerAnswers: boolean;
   /** The twin says that it is active in a later epoch than this server knows of its own. */
@@ -72,7 +70,7 @@ export class AddressMachine {
       case "active":
       case "taking-over":
         // Whether two upstreams are reached is not asked: with none of them the address had nowhere to be.
-        return !view.handingOver && !view.peerLeadsLater;
+        return !view.peerLeadsLater;
       case "passive":
         if (this.#owesAddress || nowMs < this.#notBeforeMs) return false;
         // The cable between the twins is cut, and somebody leads: adverts are not heard either, so they prove nothing. Only

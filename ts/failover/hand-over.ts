@@ -52,11 +52,6 @@ export class HandOver {
     return this.#underWay !== null && this.#underWay.phase !== "asking";
   }
 
-  /** The twin has been told to take over, and the virtual address is to follow. */
-  get given(): boolean {
-    return this.#underWay?.phase === "given";
-  }
-
   /** `settle` is called once, maybe within the call. */
   begin(view: HandOverView, nowMs: number, settle: (outcome: HandOverOutcome) => void): void {
     if (this.#underWay !== null) return settle("a hand-over is under way already");

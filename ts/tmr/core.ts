@@ -190,7 +190,7 @@ export class TmrCore {
 
   /** What decides about the virtual address, apart from where it is. */
   addressView(nowMs: number): Omit<AddressView, "address"> {
-    return this.#peer.addressView(this, this.#handOver.given, nowMs);
+    return this.#peer.addressView(this, nowMs);
   }
 
   /** The operator, or the owner of the virtual IP, wants this server to be active. */

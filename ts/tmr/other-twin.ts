@@ -52,13 +52,12 @@ export class OtherTwin {
     };
   }
 
-  addressView({ role, leader }: OwnPart, handingOver: boolean, nowMs: number): Omit<AddressView, "address"> {
+  addressView({ role, leader }: OwnPart, nowMs: number): Omit<AddressView, "address"> {
     const witnesses = this.witnesses(leader, nowMs);
     const led = witnesses.filter((witness) => witness.leaderConnected && witness.leaderSilentMs <= this.#suspectMs);
     const peerAnswers = this.answers(nowMs);
     return {
       role,
-      handingOver,
       peerAnswers,
       peerLeadsLater: peerAnswers && this.role === "active" && this.#epoch > leader.epoch,
       reachesTwo: witnesses.length >= 2,

@@ -178,9 +178,10 @@ class TmrServer implements RunningServer {
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#core.stop();
-    // The address goes first: the clients that are told goodbye find the other server there.
-    await this.#virtualIp?.close();
     this.#sayNotActiveToAll();
+    this.#clients.dropClients();
+    // Only now: what is sent from an address that has gone does not leave this machine.
+    await this.#virtualIp?.close();
     await this.#clients.close();
     for (const link of this.#links.values()) link.close();
     this.#twinLink.close();
