@@ -6,7 +6,7 @@ import { type CreatedSystem, createSystem } from "../../ts/central/found-system.
 import { issue } from "../../ts/central/issue.js";
 import { loadServerConfig } from "../../ts/config/index.js";
 import { dropIns, keepalivedConf } from "../../ts/failover/keepalived.js";
-import { Host, Network } from "./namespaces.js";
+import type { Host, Network } from "./namespaces.js";
 
 export const FIRM_CODE = 6_000_010;
 export const PRODUCT_CODE = 1;
