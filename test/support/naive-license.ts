@@ -726,7 +726,7 @@ export class NaiveLicense {
     const isSame = (handle: Handle): boolean =>
       handle.mode === EXCLUSIVE &&
       (handle.state === "held" || handle.state === "queued") &&
-      parentOf(handle.terms).productCode === parentOf(terms).productCode &&
+      handle.terms.productCode === terms.productCode &&
       handle.names.program === names.program &&
       (stationOf(handle.names) || handle.session) === (stationOf(names) || name);
     if (mode === EXCLUSIVE && [...this.handles.values()].some(isSame)) {

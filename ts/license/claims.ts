@@ -6,6 +6,12 @@ import { type Chain, newChain } from "./chain.js";
 import { type Party, stationOf } from "./party.js";
 import type { Pool } from "./pool.js";
 
+/** What an access asks for: of a module the Product Code is the module's own, not that of its license. */
+export interface Product {
+  readonly firmCode: number;
+  readonly productCode: number;
+}
+
 const none: ReadonlySet<number> = new Set();
 
 export class Claims {
@@ -31,16 +37,16 @@ export class Claims {
     this.#shares.delete(shareKey(pool, party, session));
   }
 
-  isRunning(pool: Pool, party: Party, session: number): boolean {
-    return this.#running.has(programKey(pool, party, session));
+  isRunning(product: Product, party: Party, session: number): boolean {
+    return this.#running.has(programKey(product, party, session));
   }
 
-  addRunning(pool: Pool, party: Party, session: number): void {
-    this.#running.add(programKey(pool, party, session));
+  addRunning(product: Product, party: Party, session: number): void {
+    this.#running.add(programKey(product, party, session));
   }
 
-  dropRunning(pool: Pool, party: Party, session: number): void {
-    this.#running.delete(programKey(pool, party, session));
+  dropRunning(product: Product, party: Party, session: number): void {
+    this.#running.delete(programKey(product, party, session));
   }
 
   /** Handles of a pool that linger for this user. */
@@ -69,9 +75,12 @@ function shareKey(pool: Pool, party: Party, session: number): string {
   return `${pool.id} ${stationKey(party, session)}`;
 }
 
-/** Over all items of a product: another item with free seats would not make it another program. */
-function programKey({ key }: Pool, party: Party, session: number): string {
-  return `${key.firmCode}:${key.productCode} ${party.program.length} ${party.program} ${stationKey(party, session)}`;
+/**
+ * Over all items and modules that are accessed by a Product Code: another one with free seats would not make it another
+ * program.
+ */
+function programKey({ firmCode, productCode }: Product, party: Party, session: number): string {
+  return `${firmCode}:${productCode} ${party.program.length} ${party.program} ${stationKey(party, session)}`;
 }
 
 function stationKey(party: Party, session: number): string {

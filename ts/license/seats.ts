@@ -106,7 +106,7 @@ export function judgeSeats(
   const decided = decide(state, asker, pool);
   if (decided?.rule.effect === "deny") return SeatAnswer.denied;
   if (wanted.mode === AccessMode.exclusive && ahead === null) {
-    if (state.claims.isRunning(pool, asker.party, asker.session)) return SeatAnswer.running;
+    if (state.claims.isRunning(terms, asker.party, asker.session)) return SeatAnswer.running;
   }
   const seats = seatsNeeded(state, asker, pool, wanted);
   if (seats === 0) return SeatAnswer.fits;
