@@ -12,6 +12,7 @@ import type { HandleTable } from "./handles.js";
 import { validUntilMs } from "./options.js";
 import { type Party, readParty } from "./party.js";
 import { comparePoolKeys, type Item, licenseNameOf, type Pool } from "./pool.js";
+import { NONE } from "./records.js";
 import type { VirtualContainer } from "./virtual-container.js";
 
 /** What a handle waits for. */
@@ -205,6 +206,8 @@ export class SeatBook {
   /** To be called when a handle began (1) or ceased (-1) to wait for a pool. */
   noteWaiting(pool: Pool, slot: number, change: 1 | -1): void {
     if (this.#handles.mode(slot) === AccessMode.stationShare) pool.sharesWaiting += change;
+    if (change === 1) this.claims.addWaiting(pool, this.party(slot), this.#handles.session(slot), slot);
+    else this.claims.dropWaiting(pool, slot);
     if (pool.waiting.size > 0) this.#awaited.add(pool);
     else this.#awaited.delete(pool);
   }
@@ -229,11 +232,11 @@ export class SeatBook {
         else if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot);
         return;
       case HandleState.queued:
+        // Whoever stands behind it may be able to take what it waited for.
+        if (handles.nextPeer(slot) !== NONE) this.freed.add(pool);
         handles.unlink(pool.waiting, slot);
         this.noteWaiting(pool, slot, -1);
         if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot);
-        // Whoever stood behind it may be able to take what it waited for.
-        if (pool.waiting.size > 0) this.freed.add(pool);
         return;
       case HandleState.lingering:
         handles.unlink(pool.released, slot);
