@@ -368,14 +368,16 @@ export class NaiveLicense {
 
   /** An administrator names another user. */
   setNamedUser({ firmCode, productCode, itemRef }: Asked, user: string, reached: number): Outcome {
-    const item = this.items.find(
+    const meant = this.items.filter(
       ({ terms, holders }) =>
         terms.firmCode === firmCode &&
         terms.productCode === productCode &&
         terms.tmrId === itemRef &&
         isReached(holders, reached),
     );
+    const [item] = meant;
     if (item === undefined) return outcome("not-found");
+    if (meant.length > 1) return outcome("bad-request");
     const { terms } = item;
     const told = { ...this.#license(terms) };
     if (terms.namedUser === undefined) return outcome("bad-request", told);
