@@ -73,6 +73,8 @@ class Orderer {
   std::optional<AppendParts> take_append(int upstream);
 
   // Clients (orderer_clients.cpp).
+  /// For sessions that are opened from now on.
+  void set_session_timeouts(const SessionTimeouts& timeouts) noexcept { session_timeouts_ = timeouts; }
   std::uint32_t add_client() { return clients_.add(); }
   void remove_client(std::uint32_t client);
   Intake client_message(std::uint32_t client, Bytes message);
@@ -150,7 +152,7 @@ class Orderer {
   void report_split(BatchSlot& slot);
 
   const OrderingLimits limits_;
-  const SessionTimeouts session_timeouts_;
+  SessionTimeouts session_timeouts_;
   /// One vote carries: there is one license server.
   const bool alone_;
   Hasher& hasher_;

@@ -13,9 +13,9 @@ import {
 } from "../config/key-files.js";
 import type { ServerConfig } from "../config/server.js";
 import { type FirmEntry, loadSystem, type System } from "../config/system.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import type { OrderingLimits } from "../engine/types.js";
 import { TmrError } from "../errors.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
 
 /** A port on the system's host, or a whole `host:port`. */
 export type Endpoint = number | string;
@@ -152,6 +152,7 @@ export function foundSystem(options: CreateSystemOptions): FoundedSystem {
         address: at(upstreams[i] as Endpoint),
         key: x25519PublicKey(keys.noise),
         signingKey: ed25519PublicKey(keys.signing),
+        sealingKey: keys.sealing && x25519PublicKey(keys.sealing),
       }),
     ),
     ...(options.firms ?? []).map(firmToml),

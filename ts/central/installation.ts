@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { FirmEntry } from "../config/system.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import { foundSystem, section } from "./found-system.js";
 import { readmeText } from "./installation-readme.js";
 

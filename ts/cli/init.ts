@@ -39,7 +39,7 @@ export function registerInit(program: Command, { terminal }: CliContext): void {
     .addOption(jsonOption())
     .action(async (folder: string, flags: InitFlags) => {
       const { createInstallation } = await import("../central/installation.js");
-      const { refuseExisting } = await import("../central/files.js");
+      const { refuseExisting } = await import("../config/write-file.js");
       const { loadFirm } = await import("../central/firm.js");
       refuseExisting(folder, "a system is founded once; choose another folder");
       const asking = flags.yes !== true && process.stdin.isTTY && process.stdout.isTTY;

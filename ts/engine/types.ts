@@ -222,6 +222,8 @@ export interface Gateway extends Ordering, PlainVotes {
    * was closed, its owner closes the connection. Returns how many writes there are. Call until 0.
    */
   takeClientOutput(slab: Uint8Array, writes: Uint32Array): number;
+  /** For sessions that are opened from now on, ms; `min` <= `byDefault` <= `max`. */
+  setSessionTimeouts(min: number, byDefault: number, max: number): void;
   /** While a client is held its answers wait here, up to `maxClientOutputBytes`. */
   holdClient(client: number, held: boolean): void;
   /** A new link begins without anything of the old one: not streamed to, nothing queued either way. */
@@ -349,6 +351,11 @@ export interface Engine {
    * ts/wire/merge.ts for the layout. Null is an upstream without a statement. Throws on an unsorted input.
    */
   mergeContainers(a: Uint8Array | null, b: Uint8Array | null, c: Uint8Array | null): Buffer;
+  /**
+   * Sends one datagram to the Unix socket at `path`, without waiting; a path that begins with `@` is an abstract name. Null, or
+   * the system's name of the error.
+   */
+  sendDatagram(path: Uint8Array, message: Uint8Array): string | null;
   /** Verifies the MAC of a batch that a TMR server fetched from an upstream. */
   verifyBatchMac(batch: Uint8Array, twinKey: Uint8Array): boolean;
 }

@@ -7,7 +7,7 @@ import { hkdfSync, randomBytes, sign } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { type StandaloneConfig, standaloneGenesisOf } from "../config/index.js";
+import { type SessionTimeouts, type StandaloneConfig, standaloneGenesisOf } from "../config/index.js";
 import { ed25519PrivateKey } from "../config/key-files.js";
 import { standaloneTrust } from "../container/index.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
@@ -42,6 +42,8 @@ export interface RunningStandalone {
   reload(): Promise<void>;
   /** Has a record ordered and resolves to its result; rejects with ERR_TMR_STATE when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** Other time-outs, for sessions that are opened from now on. */
+  setSession(session: SessionTimeouts): void;
   /** Answers what is under way, then closes every connection and the store. */
   stop(): Promise<void>;
 }
@@ -169,8 +171,15 @@ class StandaloneServer implements RunningStandalone {
     });
   }
 
+  setSession({ minTimeoutMs, timeoutMs, maxTimeoutMs }: SessionTimeouts): void {
+    this.#gateway.setSessionTimeouts(minTimeoutMs, timeoutMs, maxTimeoutMs);
+    this.#sequencer.minTimeout(minTimeoutMs);
+  }
+
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    // What has arrived is answered; what comes now is told to ask again later.
+    if (this.#ticker !== null) this.#pump();
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#containers.close();
@@ -202,7 +211,7 @@ class StandaloneServer implements RunningStandalone {
       containers: this.#containers.status(),
       upstreams: [],
       counters: {
-        ...(this.#stopped ? {} : this.#gateway.counters()),
+        ...(this.#stopped ? {} : { pending: this.#gateway.pending, ...this.#gateway.counters() }),
         ...this.#clients.counters,
         writes,
         missing: this.#missing,

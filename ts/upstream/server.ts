@@ -10,6 +10,7 @@ import { ed25519PrivateKey } from "../config/key-files.js";
 import { trustOf } from "../container/index.js";
 import type { Engine } from "../engine/types.js";
 import { TmrError } from "../errors.js";
+import { upstreamHolder } from "../importing/holder.js";
 import { genesisDigest } from "../license/genesis.js";
 import { StoreDamageError } from "../store/store.js";
 import { Connection } from "../transport/connection.js";
@@ -17,6 +18,7 @@ import { HalfOpen } from "../transport/half-open.js";
 import { type Established, respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
+import { encodeLink } from "../wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
 import { attesterOf } from "./attest.js";
 import { DirectAnswers } from "./direct-answers.js";
@@ -26,6 +28,8 @@ import { licensePorts, licenseStates } from "./license-ports.js";
 import { type OpenReplica, type OpenReplicaOptions, openReplica, setAside } from "./open-replica.js";
 import { StatementSigner } from "./statement.js";
 import type { UpstreamStatus } from "./status.js";
+import { answerUpdateRequest, isUpdateRequest } from "./update-requests.js";
+import { vouchFor } from "./vouch.js";
 
 export interface UpstreamDependencies {
   readonly engine: Engine;
@@ -46,7 +50,7 @@ export interface RunningUpstream {
   status(): UpstreamStatus;
   /** Reads the containers folder again and states what changed; a change in the folder does it too. */
   reload(): Promise<void>;
-  /** Closes every connection and the store. */
+  /** Answers what has arrived, then closes every connection and the store. */
   stop(): Promise<void>;
 }
 
@@ -174,6 +178,8 @@ class UpstreamServer implements RunningUpstream {
 
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    // What has arrived is made durable and answered; no append is ever half done.
+    this.#takeArrived();
     this.#stopped = true;
     this.#containers.close();
     const closed = this.#server.listening
@@ -281,7 +287,8 @@ class UpstreamServer implements RunningUpstream {
           link = this.#addLink(connection, server);
         }
         if (heard.type === "hello") return;
-        if (this.#inbox.put(link, message)) setImmediate(() => this.#takeArrived());
+        if (isUpdateRequest(message)) void this.#answerUpdateRequest(connection, message);
+        else if (this.#inbox.put(link, message)) setImmediate(() => this.#takeArrived());
       },
       closed: (error) => {
         proven();
@@ -328,6 +335,23 @@ class UpstreamServer implements RunningUpstream {
     } catch (error) {
       this.#failed(error);
     }
+  }
+
+  /** Beside the log, in its own time: files are read and written for it. */
+  async #answerUpdateRequest(connection: Connection, message: Buffer): Promise<void> {
+    const answer = await answerUpdateRequest(Buffer.from(message), {
+      holder: () => upstreamHolder(this.#config),
+      reload: () => this.reload(),
+      stated: () => ({ isStated: this.#open.replica.isStated, position: this.#open.replica.position }),
+      vouch: (upstream, key) => {
+        const { genesisDigest: system } = this.#replicaOptions.owner;
+        return vouchFor(upstream, key, this.#config, system, this.#open.replica.state);
+      },
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    if (answer === null) this.#counters.malformedPackets++;
+    else if (!connection.closed) connection.send(encodeLink(answer));
   }
 
   #openClient(socket: Socket, established: Established): void {
