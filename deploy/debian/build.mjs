@@ -55,6 +55,9 @@ function isLoaded(module, path) {
   const inside = relative(join(root, module), path);
   if (/(?:^|\/)(?:test|tests|docs?|benchmarks?|examples?|\.github|typings)(?:\/|$)/.test(inside)) return false;
   if (/\.(?:d\.[cm]?ts|ts|map|md|yml|sh|ico|tsbuildinfo)$/.test(inside) && !/^licen[cs]e/i.test(inside)) return false;
+  if (/(?:^|\/)\./.test(inside) || inside.endsWith(".html")) return false;
+  // Programs for whoever installs modules.
+  if (/^(?:bin|optional|build-test)\.js$/.test(inside)) return false;
   if (module === "node_modules/zod" && /^src(?:\/|$)/.test(inside)) return false;
   if (module !== "node_modules/better-sqlite3") return true;
   if (/^(?:deps|src|binding\.gyp)/.test(inside)) return false;
@@ -128,7 +131,10 @@ class Package {
   #settle(path) {
     const entry = lstatSync(path);
     if (entry.isDirectory()) for (const name of readdirSync(path)) this.#settle(join(path, name));
-    const runs = entry.isDirectory() || /\/DEBIAN\/(?:postinst|prerm|postrm)$|\/bin\/(?:tmr|node)$/.test(path);
+    const runs =
+      entry.isDirectory() ||
+      path.endsWith("/dist/ts/cli/main.js") ||
+      /\/DEBIAN\/(?:postinst|prerm|postrm)$|\/bin\/(?:tmr|node)$/.test(path);
     chmodSync(path, runs ? 0o755 : 0o644);
     utimesSync(path, epoch, epoch);
   }
@@ -147,7 +153,7 @@ function copyrightText(bundled) {
   const apache = "On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.";
   const parts = [
     "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n",
-    paragraph("*", "the tmr-server developers", "Apache-2.0", apache),
+    paragraph("*", `${new Date(epoch * 1000).getUTCFullYear()} the tmr-server developers`, "Apache-2.0", apache),
   ];
   for (const module of bundled) {
     const { name, license, author } = JSON.parse(source(`${module}/package.json`));
@@ -169,16 +175,20 @@ function commonPackage() {
   const common = new Package("tmr-common", {
     Depends: "libc6 (>= 2.28), libstdc++6, systemd",
     Description:
-      "2-out-of-3 license server: the program\n Servers, clients and the issuing of licenses as one command, `tmr`, with the Node.js that it\n was tested with. The packages tmr-server and tmr-upstream make a machine one of the five\n servers of a system.",
+      "2-out-of-3 license server: the program\n Servers, clients and the issuing of licenses as one command, `tmr`,\n with the Node.js that it was tested with. The packages tmr-server and\n tmr-upstream make a machine one of the five servers of a system.",
   });
   common.copy(`${program}/dist/ts`, "dist/ts", (path) => !/\.(?:d\.ts|map)$/.test(path));
   common.copy(`${program}/package.json`, "package.json");
   const engine = `${program}/prebuilds/linux-${process.arch}/tmr-server.glibc.node`;
   common.copy(engine, "build/Release/tmr_engine.node");
-  run("strip", "--strip-unneeded", join(work, "tmr-common", engine));
   for (const module of modules) {
     common.copy(`${program}/${module}`, module, (path) => isLoaded(module, path));
   }
+  const sqlite = `${program}/node_modules/better-sqlite3/prebuilds/linux-${process.arch}.node`;
+  for (const addon of [engine, sqlite]) run("strip", "--strip-unneeded", join(work, "tmr-common", addon));
+  // Node.js stays byte by byte what its makers built and what the tests ran.
+  const overrides = ["hardening-no-pie", "unstripped-binary-or-object", "embedded-library"];
+  common.write("usr/share/lintian/overrides/tmr-common", overrides.map((tag) => `tmr-common: ${tag} *\n`).join(""));
   common.copy(`${program}/bin/node`, relative(root, process.execPath));
   common.write("usr/bin/tmr", source("deploy/debian/tmr.sh"));
   common.write("usr/lib/sysusers.d/tmr.conf", source("deploy/systemd/tmr.sysusers"));
@@ -194,7 +204,7 @@ function commonPackage() {
 function rolePackage(role, summary) {
   const own = new Package(role, {
     Depends: `tmr-common (= ${version}), init-system-helpers (>= 1.54~), systemd`,
-    Description: `2-out-of-3 license server: ${summary}\n The unit of this machine's server. It starts once its configuration is there, which\n \`tmr init\` of the package tmr-common writes for all machines of a system.`,
+    Description: `2-out-of-3 license server: ${summary}\n The unit of this machine's server. It starts once its configuration is\n there; tmr init of tmr-common writes those of all machines of a system.`,
   });
   own.write(`lib/systemd/system/${role}.service`, source(`deploy/systemd/${role}.service`));
   own.write(`usr/lib/tmpfiles.d/${role}.conf`, source(`deploy/systemd/${role}.tmpfiles`));
