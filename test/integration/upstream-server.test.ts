@@ -103,7 +103,7 @@ describe("upstream server", () => {
 
   it("closes a TMR server and a client that say nothing, and keeps those that do", async () => {
     const idleMs = 500;
-    const upstream = await run(folder.config, undefined, idleMs);
+    const upstream = await run(folder.config, undefined, { idleMs });
     const [talks, dead, idle] = [
       await link(upstream.address),
       await link(upstream.address),

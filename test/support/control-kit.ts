@@ -78,6 +78,7 @@ function statusOf(role: ServerRole, phase: string, quorum: boolean): ReturnType<
       position: 0,
       epoch: 1,
       agrees: state === "streaming",
+      protocol: state === "down" ? 0 : 2,
       lastFault: "",
     }),
   );

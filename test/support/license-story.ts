@@ -37,6 +37,7 @@ export const STORY_LIMITS: LicenseLimits = {
   maxEndedSessions: 2,
   maxLostHandles: 2,
   maxBorrowings: 2,
+  maxWaiting: 3,
   maxRemembered: 3,
   maxEventBytes: 3_000,
 };

@@ -14,7 +14,7 @@ import { type Genesis, genesisDigest } from "../../ts/license/genesis.js";
 import type { Connection } from "../../ts/transport/connection.js";
 import { dial } from "../../ts/transport/dial.js";
 import type { Purpose } from "../../ts/transport/handshake.js";
-import { type RunningUpstream, runUpstream } from "../../ts/upstream/server.js";
+import { type RunningUpstream, runUpstream, type UpstreamDependencies } from "../../ts/upstream/server.js";
 import { decodeLink, encodeLink, type LinkMessage, type LinkMessageOf, type LinkName } from "../../ts/wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES, MessageField, MessageType } from "../../ts/wire/message.js";
 import { type Issuing, issuingIn, license } from "./issuing.js";
@@ -60,18 +60,12 @@ export class UpstreamFolder {
   run(
     config: UpstreamConfig = this.config,
     log: Logger = pino({ level: "silent" }),
-    idleMs?: number,
+    more: Partial<UpstreamDependencies> = {},
   ): Promise<RunningUpstream> {
     const fatal = (error: unknown) => {
       throw error;
     };
-    return runUpstream(config, {
-      engine,
-      log,
-      version: "0.0.0-test",
-      fatal,
-      ...(idleMs === undefined ? {} : { idleMs }),
-    });
+    return runUpstream(config, { engine, log, version: "0.0.0-test", fatal, ...more });
   }
 }
 

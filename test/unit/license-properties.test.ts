@@ -49,7 +49,7 @@ describe("the license state machine, over random stories", () => {
   it("tells what the naive rules tell", () => {
     fc.assert(
       fc.property(all, (chapters) => void play(chapters)),
-      seeded(300),
+      seeded(200),
     );
   });
 

@@ -7,8 +7,8 @@ const WAIT = { durationMs: 10_000 };
 const system = { request: 0, session: new Uint8Array(16) };
 
 /** One seat, held by `a`; all others have a session. */
-function kitWith(quantity = 1, more: Partial<Parameters<typeof terms>[0]> = {}): LicenseKit {
-  const kit = new LicenseKit();
+function kitWith(quantity = 1, more: Partial<Parameters<typeof terms>[0]> = {}, limits = LIMITS): LicenseKit {
+  const kit = new LicenseKit(limits);
   kit.holdAll(terms({ tmrId: 1, quantity, ...more }));
   for (const name of ["a", "b", "c", "d", "e"]) {
     kit.ask(name, Kind.openSession, { blob: identityText({ user: name, host: name }), durationMs: 600_000 });
@@ -223,6 +223,31 @@ describe("an access that may wait", () => {
   it("is refused at once what there are not seats enough for at all", () => {
     const kit = kitWith(2);
     assert.equal(kit.access("a", { ...WAIT, quantity: 3 }).outcome, "no-free-license");
+  });
+
+  it("is refused at once where as many wait already as may", () => {
+    const kit = kitWith(1, {}, { ...LIMITS, maxWaiting: 2 });
+    const { handle } = kit.access("a");
+    assert.deepEqual(
+      [brief(kit.access("b", WAIT)), brief(kit.access("c", WAIT))],
+      [
+        ["queued", 1],
+        ["queued", 2],
+      ],
+    );
+    const refused = kit.access("d", WAIT);
+    assert.deepEqual(
+      [refused.outcome, refused.handle, refused.itemRef, refused.total, refused.text],
+      [
+        "no-free-license",
+        0,
+        1,
+        1,
+        "No more can wait for license 6000010:13 item 1 in container 131-729831162: 2 do, the most allowed.",
+      ],
+    );
+    kit.ask("a", Kind.release, { handle });
+    assert.deepEqual(brief(kit.access("d", WAIT)), ["queued", 2]);
   });
 
   it("may not use the handle before it is granted", () => {

@@ -16,6 +16,9 @@ export type ControlRequest =
   | { readonly command: "take-over" }
   | { readonly command: "admit"; readonly upstream: Admitted }
   | { readonly command: "resume" }
+  | { readonly command: "contexts" }
+  | { readonly command: "apply-update"; readonly upstream: 1 | 2 | 3; readonly update: string }
+  | { readonly command: "replace"; readonly upstream: 1 | 2 | 3; readonly key: string }
   | ProposeRequest;
 
 /** Has a system record ordered and answers with its voted result. */
@@ -52,6 +55,27 @@ export interface ProposedAnswer {
   readonly blob: string;
 }
 
+/** What an upstream says of its containers, and how it stands. */
+export interface ShownContext {
+  readonly upstream: 1 | 2 | 3;
+  /** compact JWS; empty with a fault */
+  readonly context: string;
+  /** why there is none */
+  readonly fault: string;
+  /** it votes, and what its containers hold is stated and carried */
+  readonly counts: boolean;
+}
+
+/** The answer to `contexts`. */
+export interface ContextsAnswer {
+  readonly contexts: readonly ShownContext[];
+}
+
+/** The answer to `apply-update`: it is in the upstream's container; `contexts` says when it counts. */
+export interface AppliedAnswer {
+  readonly outcome: "applied" | "there";
+}
+
 /** What of a result is told: who asked, and proofs that go to clients, are left out. */
 export type ShownResult = Pick<Result, (typeof shownFields)[number]>;
 export const shownFields = [
@@ -72,10 +96,10 @@ export interface ControlFault {
   readonly error: { readonly code: ErrorCode; readonly message: string };
 }
 
-/** The longest request, with its newline: an access list of 256 KiB fits, as base64url. */
-export const MAX_REQUEST_BYTES = 393_216;
-/** The longest answer, with its newline. */
-export const MAX_ANSWER_BYTES = 65_536;
+/** The longest request, with its newline: an update of one container fits, which also fits one message to an upstream. */
+export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+/** The longest answer, with its newline: the contexts of three upstreams. */
+export const MAX_ANSWER_BYTES = 1024 * 1024;
 
 const SOCKET_FILE = "control.sock";
 /** sockaddr_un has 108 bytes for the path and the zero behind it. */

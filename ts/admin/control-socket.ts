@@ -9,12 +9,15 @@ import type { ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemRecord } from "../wire/system-record.js";
 import {
   type Admitted,
+  type AppliedAnswer,
   type Begun,
+  type ContextsAnswer,
   type ControlFault,
   controlSocketPath,
   type Health,
   MAX_REQUEST_BYTES,
   type ProposedAnswer,
+  type ShownContext,
 } from "./control-protocol.js";
 import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-requests.js";
 
@@ -28,9 +31,16 @@ export interface ControlTarget {
   resume(): string | null;
   /** Has a record ordered; resolves to its voted result, rejects with a TmrError when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** The containers of its upstreams; left out: a server without upstreams. Both reject with a TmrError. */
+  readonly updates?: {
+    contexts(): Promise<readonly ShownContext[]>;
+    apply(upstream: 1 | 2 | 3, update: string): Promise<"applied" | "there">;
+    /** The machine with this signing key, which system.toml names, takes the place of an upstream; its voted result. */
+    replace(upstream: 1 | 2 | 3, key: string): Promise<SystemAnswer>;
+  };
 }
 
-type Answer = Health | Begun | ProposedAnswer | ControlFault;
+type Answer = Health | Begun | ProposedAnswer | ContextsAnswer | AppliedAnswer | ControlFault;
 
 const MAX_CONNECTIONS = 16;
 /** How long a connection may live, from its first moment. */
@@ -110,7 +120,8 @@ export class ControlSocket {
       clearTimeout(timer);
       this.#sockets.delete(socket);
     });
-    let received = Buffer.alloc(0);
+    const received: Buffer[] = [];
+    let length = 0;
     let answered = false;
     const answer = (what: Answer): void => {
       answered = true;
@@ -118,14 +129,14 @@ export class ControlSocket {
     };
     socket.on("data", (chunk: Buffer) => {
       if (answered) return;
-      received = Buffer.concat([received, chunk]);
-      const end = received.indexOf(NEWLINE);
-      const length = end < 0 ? received.length : end + 1;
+      const end = chunk.indexOf(NEWLINE);
+      received.push(end < 0 ? chunk : chunk.subarray(0, end));
+      length += end < 0 ? chunk.length : end + 1;
       if (length > MAX_REQUEST_BYTES) {
         answer(fault("ERR_TMR_PROTOCOL", `${EXPECTED}, received more than ${MAX_REQUEST_BYTES} bytes`));
       } else if (end >= 0) {
         answered = true;
-        void this.#answerTo(received.subarray(0, end)).then(answer);
+        void this.#answerTo(Buffer.concat(received)).then(answer);
       }
     });
     socket.on("end", () => {
@@ -152,7 +163,13 @@ export class ControlSocket {
       case "resume":
         return begunUnless(target.resume());
       case "propose":
-        return proposed(target, recordOf(request));
+        return orFault(async () => shownAnswer(await target.propose(recordOf(request))));
+      case "contexts":
+        return orFault(async () => ({ contexts: await updatesOf(target).contexts() }));
+      case "apply-update":
+        return orFault(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
+      case "replace":
+        return orFault(async () => shownAnswer(await updatesOf(target).replace(request.upstream, request.key)));
       default:
         return request satisfies never;
     }
@@ -165,9 +182,14 @@ function healthOf(target: ControlTarget): Health {
   return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
 }
 
-async function proposed(target: ControlTarget, record: SystemRecord): Promise<Answer> {
+function updatesOf({ updates }: ControlTarget): NonNullable<ControlTarget["updates"]> {
+  if (updates !== undefined) return updates;
+  throw new TmrError("ERR_TMR_STATE", "this server has no upstreams: activate by its upstream.toml");
+}
+
+async function orFault(work: () => Promise<Answer>): Promise<Answer> {
   try {
-    return shownAnswer(await target.propose(record));
+    return await work();
   } catch (error) {
     if (error instanceof TmrError) return fault(error.code, error.message);
     throw error;

@@ -5,6 +5,7 @@ import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadServerConfig, type ServerConfig, type System } from "../config/index.js";
 import { faultInAttestation } from "../container/index.js";
 import { loadEngine } from "../engine/index.js";
+import { TmrError } from "../errors.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { atWork } from "../service/at-work.js";
 import { type RunningServer, runServer, type ServerDependencies } from "../tmr/server.js";
@@ -38,7 +39,7 @@ export async function startServer(file: string): Promise<Running> {
     await control.close();
     throw error;
   }
-  control.attach(controlled(server, log));
+  control.attach(controlled(server, config.system, log));
   const { name, listen, state, keys, system } = config;
   const owner = { name, address: listen, system: system.virtualContainer, stateFolder: state, secret: keys.twinKey };
   const tracking = new Tracking(owner, tracked(server), log);
@@ -94,7 +95,7 @@ function tracked(server: RunningServer): TrackedServer {
 }
 
 /** The server as its control socket sees it; what an operator forces stays in the log. */
-function controlled(server: RunningServer, log: Logger): ControlTarget {
+function controlled(server: RunningServer, system: System, log: Logger): ControlTarget {
   return {
     status: () => server.status(),
     takeOver: () => server.takeOver(),
@@ -109,6 +110,24 @@ function controlled(server: RunningServer, log: Logger): ControlTarget {
       return refusal;
     },
     propose: (record) => server.propose(record),
+    updates: {
+      contexts: () => server.updates.contexts(performance.now()),
+      apply: (upstream, update) => {
+        log.info({ upstream }, "an update is brought to an upstream");
+        return server.updates.apply(upstream, update, performance.now());
+      },
+      replace: async (upstream, wanted) => {
+        const key = Buffer.from(wanted, "base64url");
+        if (system.upstreams[upstream - 1]?.signingKey.equals(key) !== true) {
+          throw new TmrError(
+            "ERR_TMR_STATE",
+            "this server runs with another system.toml: start it again with the new one",
+          );
+        }
+        log.warn({ upstream }, "the operator has a new machine take the place of an upstream");
+        return server.propose(await server.updates.succession(upstream, key, performance.now()));
+      },
+    },
   };
 }
 

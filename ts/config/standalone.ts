@@ -29,6 +29,8 @@ export interface Standalone {
   readonly key: Buffer;
   /** Ed25519 public key: its containers are issued to it, 32 bytes */
   readonly signingKey: Buffer;
+  /** X25519 public key that its licenses are encrypted to, 32 bytes; left out: its containers are signed alone */
+  readonly sealingKey?: Buffer | undefined;
   readonly firms: readonly FirmEntry[];
 }
 
@@ -71,6 +73,7 @@ const descriptionSchema = table({
   address,
   key: base64url(32),
   signingKey: base64url(32),
+  sealingKey: base64url(32).optional(),
   firm: firmTables,
 });
 const configSchema = table({
@@ -134,6 +137,7 @@ export function loadStandaloneConfig(file: string): StandaloneConfig {
       resolve(from, upstream.key),
       { publicKey: described.key, where: `"key" in ${named}` },
       { publicKey: described.signingKey, where: `"signingKey" in ${named}` },
+      described.sealingKey && { publicKey: described.sealingKey, where: `"sealingKey" in ${named}` },
     ),
     standalone: described,
   });

@@ -41,6 +41,10 @@ export interface UpstreamEntry {
   readonly key: Buffer;
   /** Ed25519 public key for holding statements, 32 bytes */
   readonly signingKey: Buffer;
+  /** X25519 public key that its licenses are encrypted to, 32 bytes; left out: its containers are signed alone */
+  readonly sealingKey?: Buffer | undefined;
+  /** of a machine that has replaced another: the signing key that the system was founded with, for its genesis */
+  readonly foundedWith?: Buffer | undefined;
 }
 
 /** A firm whose containers are trusted. */
@@ -74,6 +78,8 @@ const upstreamSchema = table({
   address,
   key: base64url(32),
   signingKey: base64url(32),
+  sealingKey: base64url(32).optional(),
+  foundedWith: base64url(32).optional(),
 });
 /** One `[[firm]]` table. */
 const firmSchema = table({
@@ -157,6 +163,7 @@ const distinct: readonly (readonly [what: string, keys: readonly (readonly [list
     ],
   ],
   ["a signing key", [["upstream", "signingKey"]]],
+  ["a sealing key", [["upstream", "sealingKey"]]],
 ];
 
 // Works on the raw document, so that these faults are found together with those of the schema.
@@ -188,15 +195,11 @@ export interface SystemGenesis {
 
 /** The part of the description that the license state machine starts from. */
 export function genesisOf(system: System): SystemGenesis {
-  const [first, second, third] = system.upstreams;
+  const keys = system.upstreams.map(({ signingKey, foundedWith }) => (foundedWith ?? signingKey).toString("base64url"));
   return {
     id: system.id,
     virtualContainer: system.virtualContainer,
-    upstreams: [
-      first.signingKey.toString("base64url"),
-      second.signingKey.toString("base64url"),
-      third.signingKey.toString("base64url"),
-    ],
+    upstreams: keys as unknown as SystemGenesis["upstreams"],
   };
 }
 

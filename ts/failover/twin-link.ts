@@ -11,6 +11,7 @@ import { HalfOpen } from "../transport/half-open.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
 import { Silence } from "../transport/silence.js";
+import { Greeting, helloOf, type Versions } from "../wire/hello.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
 import type { TwinRole } from "./twin.js";
 
@@ -31,6 +32,9 @@ export interface TwinLinkOptions {
   readonly peerAddress: string;
   readonly listenAddress: string;
   readonly timeoutMs: number;
+  readonly versions: Versions;
+  /** The twin's build and this one have no version in common; what it says is not taken. */
+  refused(why: string): void;
   /** A connection on which the peer was not heard for so long is given up: it is called anew, or has to call anew. */
   readonly silenceMs: number;
   /** What the next heartbeat says. */
@@ -48,6 +52,8 @@ export interface TwinLinkCounters {
 }
 
 const MAX_HEARTBEAT_BYTES = 1024;
+/** From this version of the protocol on every heartbeat is answered; an older twin that is silent is well. */
+const ANSWERING_PROTOCOL = 2;
 /** The twin needs one; the others are whoever else found the port. */
 const MAX_HALF_OPEN = 64;
 
@@ -59,6 +65,8 @@ export class TwinLink {
   #outgoing: Connection | null = null;
   #incoming: Connection | null = null;
   #calling = false;
+  /** version of the protocol, as the peer's own connection told */
+  #spoken = 1;
   /** The peer answers on the connection that was made to it, and beats on its own. */
   readonly #answers: Silence;
   readonly #heartbeats: Silence;
@@ -82,7 +90,8 @@ export class TwinLink {
   beat(): void {
     const nowMs = performance.now();
     // Each by itself: what the peer says on its own connection tells nothing of the one that was made to it.
-    if (this.#answers.isTooLong(nowMs)) this.#outgoing?.close();
+    const silent = this.#answers.isTooLong(nowMs);
+    if (silent && this.#spoken >= ANSWERING_PROTOCOL) this.#outgoing?.close();
     if (this.#heartbeats.isTooLong(nowMs)) this.#incoming?.close();
     if (this.#outgoing !== null) this.#outgoing.send(encodeLink(this.#options.say()));
     else void this.#call();
@@ -119,7 +128,7 @@ export class TwinLink {
         },
       );
       this.#answers.heard(performance.now());
-      this.#outgoing.send(encodeLink(this.#options.say()));
+      this.#outgoing.sendAll([helloOf(this.#options.versions), encodeLink(this.#options.say())]);
     } catch {
       // The peer is away; the next beat calls again.
     } finally {
@@ -145,10 +154,14 @@ export class TwinLink {
       return;
     }
     const proven = this.#opening.hold(socket, timeoutMs);
+    const greeting = new Greeting(this.#options.versions);
     const connection: Connection = new Connection(socket, established, {
       message: (message) => {
         proven();
-        this.#hear(connection, message);
+        const heard = greeting.take(message);
+        this.#spoken = greeting.agreed?.protocol ?? 1;
+        if (heard.type === "message") this.#hear(connection, message);
+        else if (heard.type === "refused") this.#refuse(connection, heard.why);
       },
       closed: (error) => {
         proven();
@@ -158,6 +171,11 @@ export class TwinLink {
         this.#options.disconnected();
       },
     });
+  }
+
+  #refuse(connection: Connection, why: string): void {
+    connection.close();
+    this.#options.refused(why);
   }
 
   /** The newest connection that has said something is the twin's: it calls again when it has lost the one before. */

@@ -217,6 +217,13 @@ export function takeSeats(state: State, asker: Asker, pool: Pool, wanted: Wanted
 function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: number): void {
   const { state, session, out } = call;
   if (refuseBeyondLimits(call)) return;
+  const { maxWaiting } = state.limits;
+  if (item.pool.waiting.size >= maxWaiting) {
+    out.license(item.pool, item, state.container);
+    const who = licenseText(item.pool);
+    out.refuse(Status["no-free-license"], `No more can wait for ${who}: ${maxWaiting} do, the most allowed.`);
+    return;
+  }
   const { seats, mode, featureMap } = wanted;
   const rule = countedNumber(decide(state, asker, item.pool));
   const slot = state.enqueue(session, item.pool, { seats, mode, featureMap, rule }, state.logMs + waitMs);

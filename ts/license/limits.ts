@@ -39,6 +39,8 @@ export interface LicenseLimits {
   readonly maxEventBytes: number;
   /** licenses that are borrowed at a time */
   readonly maxBorrowings: number;
+  /** handles that wait for one license; beyond it an access is refused as if it did not wait */
+  readonly maxWaiting: number;
 }
 
 export const LIMITS: LicenseLimits = {
@@ -51,4 +53,5 @@ export const LIMITS: LicenseLimits = {
   maxRemembered: 65_536,
   maxEventBytes: 16_777_216,
   maxBorrowings: 16_384,
+  maxWaiting: 4_096,
 };

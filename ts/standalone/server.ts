@@ -48,7 +48,8 @@ export interface RunningStandalone {
   stop(): Promise<void>;
 }
 
-const STORE_NAME = "standalone.sqlite";
+/** The store in the state folder of a standalone license server. */
+export const STANDALONE_STORE_NAME = "standalone.sqlite";
 const TICK_MS = 50;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Batches that one durable write takes. */
@@ -216,6 +217,7 @@ class StandaloneServer implements RunningStandalone {
         missing: this.#missing,
       },
       version: this.#dependencies.version,
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };
@@ -282,7 +284,7 @@ function openStore(config: StandaloneConfig, digest: Uint8Array): SqliteStore {
   } catch (cause) {
     throw new TmrError("ERR_TMR_FILE", `the folder ${config.state} cannot be made: ${String(cause)}`, { cause });
   }
-  const file = join(config.state, STORE_NAME);
+  const file = join(config.state, STANDALONE_STORE_NAME);
   try {
     return new SqliteStore({
       upstream: 1,

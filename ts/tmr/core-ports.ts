@@ -1,5 +1,5 @@
 /** What leaves the core of a TMR server: {@link TmrPorts}, and what an operator reads in its log. */
-import type { LinkMessage } from "../wire/link.js";
+import type { LinkMessage, LinkMessageOf } from "../wire/link.js";
 import type { UpstreamId } from "./choose.js";
 import type { ServerRecord } from "./server-state.js";
 import type { Admission, LeaderAlarm } from "./term.js";
@@ -18,7 +18,18 @@ export interface TmrPorts {
   statusDocument(): Uint8Array;
   /** An upstream's holding statement has arrived. */
   holding(statement: Uint8Array): void;
+  /** An upstream answers what was asked of its containers folder; left out: nobody here asks. */
+  relayed?(upstream: UpstreamId, reply: LinkMessageOf<RelayedReply>): void;
   say(event: CoreEvent): void;
+}
+
+/** Answers about the containers folder of an upstream, and about its system.toml. */
+export const relayedReplies = ["contextIs", "updated", "vouched"] as const;
+export type RelayedReply = (typeof relayedReplies)[number];
+
+/** True for such an answer. */
+export function isRelayed(message: LinkMessage): message is LinkMessageOf<RelayedReply> {
+  return relayedReplies.some((type) => type === message.type);
 }
 
 /** What an operator wants to read in the log. */

@@ -15,7 +15,7 @@ import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
 import { type AttestationCheck, Attestations } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import type { TmrPorts } from "./core-ports.js";
+import { isRelayed, type TmrPorts } from "./core-ports.js";
 import type { Twin } from "./epoch.js";
 import { Leader } from "./leader.js";
 import type { ServerRecord } from "./server-state.js";
@@ -144,6 +144,7 @@ export class TmrCore {
       return;
     }
     if (message.type === "attested") return this.#attestations.attested(upstream, message);
+    if (isRelayed(message)) return this.#ports.relayed?.(upstream, message);
     this.#lead({ type: "message", upstream, message }, nowMs);
   }
 

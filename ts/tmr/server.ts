@@ -10,6 +10,7 @@ import { roleNumber, TwinLink } from "../failover/twin-link.js";
 import { ClientListener, clientBounds } from "../server/client-listener.js";
 import { silenceLimitMs } from "../transport/silence.js";
 import type { BorrowVote } from "../wire/borrow-votes.js";
+import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
@@ -20,13 +21,18 @@ import type { CoreEvent } from "./core-ports.js";
 import { Holdings, type StatementReader } from "./holdings.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
 import { SyncStamps } from "./sync-stamps.js";
+import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
+import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
+import { upstreamStatus } from "./upstream-status.js";
 
 export interface ServerDependencies {
   readonly engine: Engine;
   readonly log: Logger;
   readonly version: string;
+  /** left out: what this build knows */
+  readonly versions?: Versions;
   readonly readStatement: StatementReader;
   /** Whether an upstream's signature of a borrowed license counts on the borrower's machine. */
   checkAttestation(upstream: UpstreamId, given: BorrowVote): Promise<boolean>;
@@ -49,6 +55,8 @@ export interface RunningServer {
   propose(record: SystemRecord): Promise<SystemAnswer>;
   /** Other time-outs, for sessions that are opened from now on. */
   setSession(session: SessionTimeouts): void;
+  /** Contexts and updates of the upstreams' containers. */
+  readonly updates: Pick<UpdateRelay, "contexts" | "apply" | "succession">;
   /** Says goodbye to the clients and closes everything. */
   stop(): Promise<void>;
 }
@@ -74,9 +82,12 @@ class TmrServer implements RunningServer {
   readonly #core: TmrCore;
   readonly #twinLink: TwinLink;
   readonly #holdings: Holdings;
+  readonly updates: UpdateRelay;
   readonly #clients: ClientListener;
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
+  readonly #versions: Versions;
+  readonly #greetings = new Map<UpstreamId, Greeting>();
   readonly #startedAtMs = performance.now();
   #address = "";
   #pumpQueued = false;
@@ -89,6 +100,7 @@ class TmrServer implements RunningServer {
     this.#config = config;
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
+    this.#versions = dependencies.versions ?? versionsOf(dependencies.version);
     this.#state = new ServerState(config.state);
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
@@ -110,6 +122,10 @@ class TmrServer implements RunningServer {
         if (this.#core.role === "passive" || this.#core.role === "stopped") this.#core.sayNotActive(client);
         this.#schedulePump();
       },
+    });
+    this.updates = updateRelay(this.#core, this.#gateway, config.system, {
+      faultText: (fault) => this.#faultText(fault),
+      sent: () => this.#schedulePump(),
     });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
   }
@@ -214,6 +230,7 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    this.updates.tick(nowMs);
     for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
     this.#sockets.flush();
@@ -255,6 +272,7 @@ class TmrServer implements RunningServer {
         holding: (statement) => {
           if (this.#holdings.take(statement)) this.#logOddLicenses();
         },
+        relayed: (upstream, reply) => this.updates.received(upstream, reply),
         say: (event) => this.#say(event),
       },
     });
@@ -268,6 +286,8 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      versions: this.#versions,
+      refused: (why) => this.#log.error({ why }, "the twin cannot be talked to"),
       silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       say: () => ({
         type: "heartbeat",
@@ -302,12 +322,15 @@ class TmrServer implements RunningServer {
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
+        this.#greetings.set(upstream, new Greeting(this.#versions));
+        this.#gateway.sendControl(upstream, helloOf(this.#versions));
         this.#core.connected(upstream, performance.now());
         this.#schedulePump();
       },
       disconnected: (_upstream, reason) => {
         if (this.#linkFaults.get(upstream) !== reason) this.#log.warn({ upstream, reason }, "upstream not connected");
         this.#linkFaults.set(upstream, reason);
+        this.#greetings.delete(upstream);
         this.#core.disconnected(upstream, performance.now());
         this.#schedulePump();
       },
@@ -317,7 +340,9 @@ class TmrServer implements RunningServer {
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
     this.#links.get(upstream)?.heard(nowMs);
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
-      this.#core.control(upstream, bytes, nowMs);
+      const heard = this.#greetings.get(upstream)?.take(bytes);
+      if (heard?.type === "message") this.#core.control(upstream, bytes, nowMs);
+      else if (heard?.type === "refused") return this.#links.get(upstream)?.refuse(heard.why);
     }
     this.#core.voted(upstream, nowMs);
   }
@@ -354,20 +379,9 @@ class TmrServer implements RunningServer {
   }
 
   #faultText(fault: SystemFault): string {
-    switch (fault) {
-      case "not-active": {
-        const { name, clients } = this.#peer;
-        const active = this.#core.peerConnected && this.#core.peerRole === "active";
-        const where = active ? `${name} at ${clients} is: ask it` : "tmr status says which one is";
-        return `this server is ${this.#core.role}, not active; ${where}`;
-      }
-      case "no-quorum":
-        return "there is no quorum: two upstreams are needed; nothing was done";
-      case "interrupted":
-        return "the leadership changed meanwhile: whether it was done is not known; look, then ask again";
-      default:
-        return fault satisfies never;
-    }
+    const { name, clients } = this.#peer;
+    const active = this.#core.peerConnected && this.#core.peerRole === "active";
+    return systemFaultText(fault, { role: this.#core.role, peer: { name, clients, active } });
   }
 
   get #peer() {
@@ -396,20 +410,13 @@ class TmrServer implements RunningServer {
         connected: this.#core.peerConnected,
         role: this.#core.peerRole ?? "unknown",
       },
-      upstreams: system.upstreams.map((entry) => {
-        const peer = leader.peers[entry.id];
-        return {
-          id: entry.id,
-          name: entry.name,
-          address: entry.address,
-          connected: peer.connected,
-          state: peer.phase,
-          position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
-          epoch: peer.promised,
-          agrees: peer.phase === "streaming",
+      upstreams: system.upstreams.map((entry) =>
+        upstreamStatus(entry, leader.peers[entry.id], {
+          acknowledged: this.#gateway.acknowledged(entry.id),
           lastFault: this.#linkFaults.get(entry.id) ?? "",
-        };
-      }),
+          protocol: this.#greetings.get(entry.id)?.agreed?.protocol ?? 0,
+        }),
+      ),
       licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
       oddLicenses: this.#holdings.licenses.length,
       counters: {
@@ -419,6 +426,8 @@ class TmrServer implements RunningServer {
         ...this.#twinLink.counters,
       },
       version: this.#dependencies.version,
+      versions: { protocol: this.#versions.protocol, rules: this.#versions.rules },
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };

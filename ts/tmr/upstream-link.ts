@@ -30,6 +30,8 @@ export interface UpstreamLinkOptions {
 
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
+/** One that cannot be talked to will be another one after an upgrade. */
+const REFUSED_RETRY_MS = 5_000;
 /** An upstream that takes nothing for so long that this much waits is given up; it will be fed from its log's end. */
 export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const reasons = {
@@ -70,6 +72,13 @@ export class UpstreamLink {
     if (this.#silence?.isTooLong(nowMs) !== true) return;
     this.#options.sockets.dropUpstream(this.#options.upstream);
     this.#over(`nothing heard for ${this.#options.silenceMs} ms`);
+  }
+
+  /** The upstream and this server cannot talk with each other: the connection is over, and tried again seldom. */
+  refuse(why: string): void {
+    this.#options.sockets.dropUpstream(this.#options.upstream);
+    this.#retryMs = REFUSED_RETRY_MS;
+    this.#over(why);
   }
 
   close(): void {

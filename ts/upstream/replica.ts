@@ -72,6 +72,11 @@ export class Replica {
     this.#holding.changed();
   }
 
+  /** True when the own log has what the own containers hold. */
+  get isStated(): boolean {
+    return !this.#store.meta().blank && this.#holding.isStated(this.#log.state);
+  }
+
   meta(): ReplicaMeta {
     return this.#store.meta();
   }
@@ -180,6 +185,12 @@ export class Replica {
       case "pong":
       case "holding":
       case "attested":
+      case "askContext":
+      case "contextIs":
+      case "update":
+      case "updated":
+      case "vouch":
+      case "vouched":
       case "heartbeat":
         return this.#unexpected();
       default:
