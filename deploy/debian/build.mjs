@@ -131,11 +131,8 @@ class Package {
   #settle(path) {
     const entry = lstatSync(path);
     if (entry.isDirectory()) for (const name of readdirSync(path)) this.#settle(join(path, name));
-    const runs =
-      entry.isDirectory() ||
-      path.endsWith("/dist/ts/cli/main.js") ||
-      /\/DEBIAN\/(?:postinst|prerm|postrm)$|\/bin\/(?:tmr|node)$/.test(path);
-    chmodSync(path, runs ? 0o755 : 0o644);
+    const isProgram = /\/DEBIAN\/(?:postinst|prerm|postrm)$|\/bin\/(?:tmr|node)$|\/dist\/ts\/cli\/main\.js$/.test(path);
+    chmodSync(path, entry.isDirectory() ? 0o755 : isProgram ? 0o755 : 0o644);
     utimesSync(path, epoch, epoch);
   }
 }
