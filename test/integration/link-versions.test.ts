@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import pino from "pino";
-import { type RunningServer, runServer } from "../../ts/tmr/server.js";
+import type { RunningServer } from "../../ts/tmr/running-server.js";
+import { runServer } from "../../ts/tmr/server.js";
 import type { RunningUpstream } from "../../ts/upstream/server.js";
 import { helloOf, readHello, silentVersions, type Versions, versionsOf } from "../../ts/wire/hello.js";
 import { encodeLink } from "../../ts/wire/link.js";

@@ -34,6 +34,12 @@ export class ControlClient {
     await this.#begin({ command: "take-over" });
   }
 
+  /** Hands over to the twin and resolves when that is active; ERR_TMR_STATE says why it is not. */
+  async switchOver(): Promise<void> {
+    const answer = await this.#ask({ command: "switch-over" });
+    if (answer["done"] !== true) throw this.#notUnderstood();
+  }
+
   /** Asks the server to admit a blank upstream by force; ERR_TMR_STATE says why it does not. */
   async admit(upstream: Admitted): Promise<void> {
     await this.#begin({ command: "admit", upstream });
@@ -148,12 +154,13 @@ function parseAnswer(line: string): Readonly<Record<string, unknown>> | null {
 }
 
 function isHealth(answer: unknown): answer is Health {
-  const { role, phase, quorum, answers, upstreams } = answer as Partial<Health>;
+  const { role, phase, quorum, answers, peer, upstreams } = answer as Partial<Health>;
   return (
     typeof role === "string" &&
     typeof phase === "string" &&
     typeof quorum === "boolean" &&
     typeof answers === "boolean" &&
+    typeof peer === "string" &&
     Array.isArray(upstreams) &&
     upstreams.every((state) => typeof state === "string")
   );

@@ -14,6 +14,7 @@ export type Admitted = 1 | 2 | 3 | "all";
 export type ControlRequest =
   | { readonly command: "health" }
   | { readonly command: "take-over" }
+  | { readonly command: "switch-over" }
   | { readonly command: "admit"; readonly upstream: Admitted }
   | { readonly command: "resume" }
   | { readonly command: "contexts" }
@@ -37,6 +38,8 @@ export interface Health {
   readonly quorum: boolean;
   /** active with a quorum: this server can serve */
   readonly answers: boolean;
+  /** what the other twin says that it is; `unknown` while it says nothing, or where there is none */
+  readonly peer: string;
   /** states of upstreams 1, 2, 3, as this server sees them */
   readonly upstreams: readonly UpstreamState[];
 }
@@ -44,6 +47,11 @@ export interface Health {
 /** The answer to `take-over`, `admit` and `resume`: it has begun, and health says what becomes of it. */
 export interface Begun {
   readonly begun: true;
+}
+
+/** The answer to `switch-over`: the twin is active. */
+export interface Done {
+  readonly done: true;
 }
 
 /** The answer to `propose`. A refusal is a result too: its sentence is the blob. */

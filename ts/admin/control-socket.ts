@@ -14,6 +14,7 @@ import {
   type ContextsAnswer,
   type ControlFault,
   controlSocketPath,
+  type Done,
   type Health,
   MAX_REQUEST_BYTES,
   type ProposedAnswer,
@@ -23,8 +24,12 @@ import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-request
 
 /** What a control socket commands. */
 export interface ControlTarget {
-  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams">;
+  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams"> & {
+    readonly peer?: ServerStatus["peer"];
+  };
   takeOver(): void;
+  /** Hands over to the twin; rejects with a TmrError that says why it is not active. */
+  switchOver(): Promise<void>;
   /** Null when the admission has begun, else a sentence that says why not. */
   admit(which: Admitted): string | null;
   /** Null when a server that had stopped takes part again, else why not. */
@@ -40,7 +45,7 @@ export interface ControlTarget {
   };
 }
 
-type Answer = Health | Begun | ProposedAnswer | ContextsAnswer | AppliedAnswer | ControlFault;
+type Answer = Health | Begun | Done | ProposedAnswer | ContextsAnswer | AppliedAnswer | ControlFault;
 
 const MAX_CONNECTIONS = 16;
 /** How long a connection may live, from its first moment. */
@@ -158,18 +163,23 @@ export class ControlSocket {
         target.takeOver();
         return { begun: true };
       }
+      case "switch-over":
+        return answered(async () => {
+          await target.switchOver();
+          return { done: true };
+        });
       case "admit":
         return begunUnless(target.admit(request.upstream));
       case "resume":
         return begunUnless(target.resume());
       case "propose":
-        return orFault(async () => shownAnswer(await target.propose(recordOf(request))));
+        return answered(async () => shownAnswer(await target.propose(recordOf(request))));
       case "contexts":
-        return orFault(async () => ({ contexts: await updatesOf(target).contexts() }));
+        return answered(async () => ({ contexts: await updatesOf(target).contexts() }));
       case "apply-update":
-        return orFault(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
+        return answered(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
       case "replace":
-        return orFault(async () => shownAnswer(await updatesOf(target).replace(request.upstream, request.key)));
+        return answered(async () => shownAnswer(await updatesOf(target).replace(request.upstream, request.key)));
       default:
         return request satisfies never;
     }
@@ -177,9 +187,16 @@ export class ControlSocket {
 }
 
 function healthOf(target: ControlTarget): Health {
-  const { role, phase, quorum, upstreams } = target.status();
+  const { role, phase, quorum, peer, upstreams } = target.status();
   const answers = role === "active" && quorum;
-  return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
+  return {
+    role,
+    phase,
+    quorum,
+    answers,
+    peer: peer?.connected === true ? peer.role : "unknown",
+    upstreams: upstreams.map(({ state }) => state),
+  };
 }
 
 function updatesOf({ updates }: ControlTarget): NonNullable<ControlTarget["updates"]> {
@@ -187,9 +204,10 @@ function updatesOf({ updates }: ControlTarget): NonNullable<ControlTarget["updat
   throw new TmrError("ERR_TMR_STATE", "this server has no upstreams: activate by its upstream.toml");
 }
 
-async function orFault(work: () => Promise<Answer>): Promise<Answer> {
+/** An answer that takes its time, or the fault that is its end. */
+async function answered(answer: () => Promise<Answer>): Promise<Answer> {
   try {
-    return await work();
+    return await answer();
   } catch (error) {
     if (error instanceof TmrError) return fault(error.code, error.message);
     throw error;

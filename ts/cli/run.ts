@@ -13,6 +13,7 @@ import { type CliContext, ExitCode } from "./context.js";
 import { registerControl } from "./control.js";
 import { registerDoctor } from "./doctor/index.js";
 import { registerInit } from "./init.js";
+import { registerKeepalived } from "./keepalived.js";
 import { registerLmstat } from "./lmstat.js";
 import { registerNamedUser } from "./named-user.js";
 import { registerNetwork } from "./network.js";
@@ -43,7 +44,19 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 /** Commands that start faster without the libraries of the others. */
 const alone: ReadonlySet<string> = new Set([
   ...["list", "content", "checkout", "borrow", "status", "server", "upstream", "network", "servers", "lmstat"],
-  ...["health", "take-over", "admit", "resume", "acl", "named-user", "store", "init", "doctor"],
+  ...[
+    "health",
+    "take-over",
+    "switch-over",
+    "keepalived",
+    "admit",
+    "resume",
+    "acl",
+    "named-user",
+    "store",
+    "init",
+    "doctor",
+  ],
   ...["context", "import", "activate", "replace-upstream"],
 ]);
 
@@ -80,6 +93,7 @@ function buildProgram(context: CliContext): Command {
   registerStatus(program, context);
   registerServe(program);
   registerControl(program, context);
+  registerKeepalived(program, context);
   registerAcceptLoss(program, context);
   registerAcl(program, context);
   registerStore(program, context);

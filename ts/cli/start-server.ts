@@ -8,7 +8,8 @@ import { loadEngine } from "../engine/index.js";
 import { TmrError } from "../errors.js";
 import { readStatement, SIGNATURE_BYTES } from "../license/statement.js";
 import { atWork } from "../service/at-work.js";
-import { type RunningServer, runServer, type ServerDependencies } from "../tmr/server.js";
+import type { RunningServer, ServerDependencies } from "../tmr/running-server.js";
+import { runServer } from "../tmr/server.js";
 import type { TrackedServer } from "../tracking/service.js";
 import { packageVersion } from "../version.js";
 import type { ServerStatus } from "../wire/server-status.js";
@@ -99,6 +100,7 @@ function controlled(server: RunningServer, system: System, log: Logger): Control
   return {
     status: () => server.status(),
     takeOver: () => server.takeOver(),
+    switchOver: () => server.switchOver(),
     admit: (which) => {
       const refusal = server.admit(which);
       log.warn({ upstream: which, refusal }, "the operator forces the admission of a blank upstream");

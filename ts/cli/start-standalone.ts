@@ -2,6 +2,7 @@
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadStandaloneConfig, type StandaloneConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
+import { TmrError } from "../errors.js";
 import { atWork } from "../service/at-work.js";
 import { type RunningStandalone, runStandalone } from "../standalone/server.js";
 import type { TrackedServer } from "../tracking/service.js";
@@ -82,6 +83,8 @@ function controlled(server: RunningStandalone): ControlTarget {
   return {
     status: () => server.status(),
     takeOver: () => {},
+    switchOver: () =>
+      Promise.reject(new TmrError("ERR_TMR_STATE", "this is a standalone license server: it has no twin")),
     admit: () => "this is a standalone license server: it has no upstreams",
     resume: () => "this is a standalone license server: it serves as long as it runs",
     propose: (record) => server.propose(record),

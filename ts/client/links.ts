@@ -11,6 +11,13 @@ import type { CoreAction } from "./types.js";
 
 /** A connection that takes longer to be made than this part of the suspicion time is overtaken by another attempt. */
 const CONNECT_PATIENCE_DIVISOR = 4;
+/**
+ * With a virtual address besides the two servers' own: one that moved away from a dead machine does not say so, and another
+ * server is asked this much sooner, while the connection stays.
+ */
+const TWO_SERVERS = 2;
+const LOOK_DIVISOR = 4;
+const VIRTUAL_CONNECT_DIVISOR = 10;
 /** A refused quorum for this long makes the client ask the other server, which may have taken over. */
 const NO_QUORUM_PATIENCE_MS = 2_000;
 /** Silence is borne up to 2^3 times longer when it repeats: else a slow system would never get an answer through. */
@@ -175,21 +182,34 @@ export class Links {
   }
 
   #suspectAt(link: Link): number {
-    if (link.open) return Math.max(link.waitingSinceMs, link.suspectedMs) + this.#suspectMs * 2 ** this.#suspicions;
-    return link.overtaken ? Number.POSITIVE_INFINITY : link.waitingSinceMs + this.#suspectMs / CONNECT_PATIENCE_DIVISOR;
+    if (link.open) {
+      const first = link.suspectedMs < link.waitingSinceMs;
+      const patienceMs = first && this.#servers > TWO_SERVERS ? this.#suspectMs / LOOK_DIVISOR : this.#suspectMs;
+      return Math.max(link.waitingSinceMs, link.suspectedMs) + patienceMs * 2 ** this.#suspicions;
+    }
+    if (link.overtaken) return Number.POSITIVE_INFINITY;
+    // While an address moves, what is sent to it is lost; TCP repeats the first packet of a connection after 1 s only.
+    const divisor = this.#servers > TWO_SERVERS ? VIRTUAL_CONNECT_DIVISOR : CONNECT_PATIENCE_DIVISOR;
+    return link.waitingSinceMs + this.#suspectMs / divisor;
   }
 
-  /** Makes the server after `from` the target, passing over those that are still slow to connect. */
+  /** Makes the server after `from` the target, passing over those that are still slow to connect or to answer. */
   #next(from: number, nowMs: number): void {
     this.#failed[from] = true;
     let candidate = (from + 1) % this.#servers;
     for (let tried = 1; tried < this.#servers; tried++) {
-      if (this.#links[candidate]?.overtaken !== true || this.#links[candidate]?.open === true) break;
+      if (!this.#isLookedPast(this.#links[candidate] ?? null)) break;
       candidate = (candidate + 1) % this.#servers;
     }
     this.#target = candidate;
     if (this.#failed[candidate] !== true) return;
     this.#failed.fill(false);
     this.#pauseUntilMs = nowMs + backoffMs(this.#rounds++, this.#random);
+  }
+
+  /** It was so slow to be made; or it owes an answer for so long, and may be of a virtual address that has moved away. */
+  #isLookedPast(link: Link | null): boolean {
+    if (link === null) return false;
+    return link.open ? this.#servers > TWO_SERVERS && link.suspectedMs >= link.waitingSinceMs : link.overtaken;
   }
 }

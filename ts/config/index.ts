@@ -29,3 +29,4 @@ export {
 } from "./system.js";
 export type { TrackingConfig } from "./tracking.js";
 export { loadUpstreamConfig, type UpstreamConfig } from "./upstream.js";
+export type { VirtualIpConfig } from "./virtual-ip.js";

@@ -63,6 +63,8 @@ export interface Service {
   /** X25519 public key that every server of it shows to clients, 32 bytes */
   readonly clientKey: Buffer;
   readonly servers: readonly { readonly name: string; readonly clients: string }[];
+  /** what a client dials, in this order: the virtual address where there is one, then the servers' own */
+  readonly addresses: readonly string[];
 }
 
 const mode = z.literal("standalone", { error: '"standalone"' });
@@ -167,10 +169,12 @@ export function isStandalone(file: string): boolean {
 export function loadService(file: string): Service {
   if (isStandalone(file)) {
     const { name, key, address: clients } = loadStandalone(file);
-    return { kind: "standalone", name, clientKey: key, servers: [{ name, clients }] };
+    return { kind: "standalone", name, clientKey: key, servers: [{ name, clients }], addresses: [clients] };
   }
-  const { name, clientKey, servers } = loadSystem(file);
-  return { kind: "tmr", name, clientKey, servers };
+  const { name, clientKey, servers, virtualAddress } = loadSystem(file);
+  const own = servers.map(({ clients }) => clients);
+  const addresses = virtualAddress === undefined ? own : [virtualAddress, ...own];
+  return { kind: "tmr", name, clientKey, servers, addresses };
 }
 
 /** What makes the genesis of a standalone license server; contracts of ts/license name the same shape. */

@@ -13,16 +13,12 @@ import { listen } from "../transport/listen.js";
 import { Silence } from "../transport/silence.js";
 import { Greeting, helloOf, type Versions } from "../wire/hello.js";
 import { decodeLink, encodeLink, type LinkMessageOf } from "../wire/link.js";
-import type { TwinRole } from "./twin.js";
+import { roleOf, type TwinRole } from "./twin.js";
 
 export type Heartbeat = LinkMessageOf<"heartbeat">;
 
-const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping", "stopped"];
-
-/** The wire number of a role. */
-export function roleNumber(role: TwinRole): number {
-  return roles.indexOf(role);
-}
+/** What belongs to a planned hand-over. */
+export type HandOverMessage = LinkMessageOf<"handOver" | "handOverReply">;
 
 export interface TwinLinkOptions {
   readonly engine: Engine;
@@ -40,6 +36,8 @@ export interface TwinLinkOptions {
   /** What the next heartbeat says. */
   say(): Heartbeat;
   heard(heartbeat: Heartbeat, role: TwinRole | null): void;
+  /** `role` is the one that the message names, null where it names none. */
+  handOver(message: HandOverMessage, role: TwinRole | null): void;
   /** The peer's own connection to this server broke. */
   disconnected(): void;
 }
@@ -95,6 +93,11 @@ export class TwinLink {
     if (this.#heartbeats.isTooLong(nowMs)) this.#incoming?.close();
     if (this.#outgoing !== null) this.#outgoing.send(encodeLink(this.#options.say()));
     else void this.#call();
+  }
+
+  /** Sends a message where there is a connection; whoever waits for the answer has a deadline. */
+  tell(message: HandOverMessage): void {
+    this.#outgoing?.send(encodeLink(message));
   }
 
   close(): void {
@@ -188,14 +191,23 @@ export class TwinLink {
 
   #hear(connection: Connection, bytes: Buffer): void {
     const message = decodeLink(bytes);
-    if (message?.type !== "heartbeat") {
+    if (message === null) {
       this.#counters.malformedTwins++;
       return;
     }
-    this.#heartbeats.heard(performance.now());
-    this.#adopt(connection);
-    // Says that it was heard; what the twin has to know it is told on the other connection.
-    connection.send(encodeLink(this.#options.say()));
-    this.#options.heard(message, roles[message.role] ?? null);
+    switch (message.type) {
+      case "heartbeat":
+        this.#heartbeats.heard(performance.now());
+        this.#adopt(connection);
+        // Says that it was heard; what the twin has to know it is told on the other connection.
+        connection.send(encodeLink(this.#options.say()));
+        return this.#options.heard(message, roleOf(message.role));
+      case "handOver":
+        return this.#options.handOver(message, null);
+      case "handOverReply":
+        return this.#options.handOver(message, roleOf(message.role));
+      default:
+        this.#counters.malformedTwins++;
+    }
   }
 }

@@ -4,48 +4,28 @@
  * everything that leaves goes through {@link TmrPorts}.
  */
 import type { Ordering } from "../engine/types.js";
-import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
+import { type AddressView } from "../failover/address.js";
+import { HandOver, type HandOverOutcome, HandOverStep } from "../failover/hand-over.js";
+import { roleNumber, TwinMachine, type TwinRole } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
 import { LocalRequests } from "../server/local-requests.js";
 import { Proposals } from "../server/proposals.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessageOf } from "../wire/link.js";
 import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
-import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
-import { type AttestationCheck, Attestations } from "./attestations.js";
+import { Attestations } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import { isRelayed, type TmrPorts } from "./core-ports.js";
-import type { Twin } from "./epoch.js";
+import { isRelayed, type TmrCoreOptions, type TmrPorts } from "./core-ports.js";
 import { Leader } from "./leader.js";
-import type { ServerRecord } from "./server-state.js";
-import type { SyncStamps } from "./sync-stamps.js";
+import { OtherTwin } from "./other-twin.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
-
-export interface TmrCoreOptions {
-  readonly twin: Twin;
-  readonly ordering: Ordering;
-  readonly ports: TmrPorts;
-  readonly record: ServerRecord;
-  readonly timing: { readonly heartbeatMs: number; readonly suspectMs: number; readonly graceMs: number };
-  readonly minTimeoutMs: number;
-  /** Requests that are worth a batch of their own while another one is under way; fewer wait for it. 1 if left out. */
-  readonly fullBatch?: number;
-  /** where clients find the other twin; told to them when this one is not active */
-  readonly peerAddress: string;
-  verifyMac(batch: Uint8Array): boolean;
-  /** Whether an upstream's signature of a borrowed license counts; left out: none does. */
-  readonly checkAttestation?: AttestationCheck;
-  readonly stamps: Pick<SyncStamps, "make" | "fits">;
-  /** All of them, but in a simulation that shows what happens without one. */
-  readonly rules?: ProtocolRules;
-}
 
 const BURST_BYTES = 1024 * 1024;
 /** How long requests wait for a quorum before their clients are told that there is none. */
 const NO_QUORUM_AFTER_MS = 1_000;
-const ZERO_SESSION = Buffer.alloc(16);
+const NOT_ACTIVE = { kind: Kind.notice, status: Status["not-active"], request: 0, session: Buffer.alloc(16) };
 
 export class TmrCore {
   readonly leader: Leader;
@@ -59,13 +39,10 @@ export class TmrCore {
   readonly #proposals: Proposals;
   readonly #attestations: Attestations;
   readonly #local: LocalRequests;
+  readonly #handOver: HandOver;
   #role: TwinRole = "passive";
   #quorumLostAtMs: number | null = null;
-  #peer: { connected: boolean; role: TwinRole | null; heardAtMs: number } = {
-    connected: false,
-    role: null,
-    heardAtMs: Number.NEGATIVE_INFINITY,
-  };
+  readonly #peer: OtherTwin;
   #mark: Mark | null = null;
   /** The epoch in which what clients miss is forgiven, since an operator accepted a loss (rule 17). */
   #lossAcceptedIn: number | "next" | null = null;
@@ -83,7 +60,9 @@ export class TmrCore {
     this.#peerAddress = Buffer.from(options.peerAddress, "utf8");
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
+    this.#peer = new OtherTwin(options.timing);
     this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
+    this.#handOver = new HandOver(options.timing, (message) => this.#tellTwin(message));
     this.#attestations = new Attestations({
       connected: () => upstreamIds.filter((id) => this.leader.peers[id].connected),
       send: (upstream, message) => this.#ports.send(upstream, message),
@@ -155,12 +134,15 @@ export class TmrCore {
   }
 
   peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
-    this.#peer = { connected: true, role, heardAtMs: nowMs };
+    this.#peer.heard(role, heartbeat.epoch, nowMs);
     if (role === "active") {
       this.#lead({ type: "founded" }, nowMs);
       this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
     }
     this.#forgive(heartbeat.forgiven);
+    // It leads later than this server does: asked now, the upstreams say so, and the clients need not wait for that.
+    const later = role === "active" && heartbeat.epoch > this.leader.epoch;
+    if (later && this.#role !== "passive") this.#lead({ type: "tick", eager: true }, nowMs);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
     if (heartbeat.position > (this.#mark?.position ?? 0)) {
       this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };
@@ -171,8 +153,26 @@ export class TmrCore {
     this.#peer.connected = false;
   }
 
+  /** A step of a planned hand-over: the twin asks for it, or answers. */
+  twinSaid(message: LinkMessageOf<"handOver" | "handOverReply">, role: TwinRole | null, nowMs: number): void {
+    if (message.type === "handOverReply") return this.#handOver.replied(message, role, nowMs);
+    if (message.step === HandOverStep.go) return this.takeOver(nowMs, "handed-over");
+    const reach = this.#peer.witnesses(this.leader, nowMs).length;
+    this.#ports.tellTwin({ type: "handOverReply", ask: message.ask, role: roleNumber(this.#role), reach });
+  }
+
+  /** Hands over to the twin in order. `settle` is called once: null when the twin is active, else why it is not. */
+  switchOver(nowMs: number, settle: (outcome: HandOverOutcome) => void): void {
+    this.#handOver.begin(this.#handOverView(nowMs), nowMs, settle);
+  }
+
+  /** What decides about the virtual address, apart from where it is. */
+  addressView(nowMs: number): Omit<AddressView, "address"> {
+    return this.#peer.addressView(this, nowMs);
+  }
+
   /** The operator, or the owner of the virtual IP, wants this server to be active. */
-  takeOver(nowMs: number, reason: "nobody-leads" | "told" = "told"): void {
+  takeOver(nowMs: number, reason: "nobody-leads" | "handed-over" | "told" = "told"): void {
     if (this.#role !== "passive" && this.#role !== "taking-over") return;
     this.#ports.say({ event: "taking-over", reason });
     this.#setRole("taking-over");
@@ -225,7 +225,8 @@ export class TmrCore {
   tick(nowMs: number): void {
     // While the peer seems gone, the upstreams are asked at every tick: that is how fast a takeover can begin.
     this.#lead({ type: "tick", eager: this.#role === "passive" && !this.#peer.connected }, nowMs);
-    if (this.#twin.step(this.#view(nowMs), nowMs) === "take-over") this.takeOver(nowMs, "nobody-leads");
+    if (this.#twin.step(this.#peer.view(this.#options.twin, this, nowMs), nowMs) === "take-over")
+      this.takeOver(nowMs, "nobody-leads");
     this.pump(nowMs);
   }
 
@@ -236,6 +237,7 @@ export class TmrCore {
     this.#settleDoubt(nowMs);
     this.#local.take(nowMs);
     this.#attestations.tick(nowMs);
+    this.#handOver.step(this.#handOverView(nowMs), nowMs);
     this.#clock.advance(nowMs, this.leader.hasQuorum);
     if (!this.leader.hasQuorum) return this.#refuseWithoutQuorum(nowMs);
     this.#quorumLostAtMs = null;
@@ -258,8 +260,7 @@ export class TmrCore {
   /** Queues the notice that says who else may be active. */
   sayNotActive(client: number): void {
     const record = Buffer.alloc(RESULT_BYTES);
-    const head = { kind: Kind.notice, status: Status["not-active"], request: 0, session: ZERO_SESSION };
-    writeResult(record, 0, head, 0, this.#peerAddress.length);
+    writeResult(record, 0, NOT_ACTIVE, 0, this.#peerAddress.length);
     this.#ordering.answer(client, record, this.#peerAddress);
   }
 
@@ -269,6 +270,7 @@ export class TmrCore {
    */
   #makeBatches(nowMs: number): void {
     const ordering = this.#ordering;
+    if (this.#handOver.draining) return;
     const full = this.#options.fullBatch ?? 1;
     while (ordering.position === ordering.carried || ordering.pending >= full) {
       if (ordering.nextBatch(this.#clock.logMs, this.#clock.calendarMs(nowMs)) === 0) return;
@@ -277,21 +279,15 @@ export class TmrCore {
 
   // ---- how it decides ----------------------------------------------------------------------------------------------
 
-  #view(nowMs: number): TwinView {
-    return {
-      twin: this.#options.twin,
-      role: this.#role,
-      peerConnected: this.#peer.connected,
-      peerRole: this.#peer.role,
-      peerSilentMs: nowMs - this.#peer.heardAtMs,
-      witnesses: this.#witnesses(nowMs),
-    };
+  #handOverView(nowMs: number) {
+    const drained = this.#ordering.position === this.#ordering.carried;
+    return { role: this.#role, peerAnswers: this.#peer.answers(nowMs), peerRole: this.#peer.role, drained };
   }
 
-  #witnesses(nowMs: number): Witness[] {
-    return upstreamIds
-      .map((id) => this.leader.peers[id])
-      .filter((peer) => peer.connected && nowMs - peer.pongAtMs <= this.#options.timing.suspectMs);
+  /** Behind a heartbeat, so that the twin knows all that was carried before it takes over. */
+  #tellTwin(message: LinkMessageOf<"handOver">): void {
+    this.#ports.beat();
+    this.#ports.tellTwin(message);
   }
 
   #takeEvents(nowMs: number): void {

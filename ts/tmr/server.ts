@@ -4,12 +4,13 @@
  */
 import type { Logger } from "pino";
 import type { ServerConfig, SessionTimeouts } from "../config/index.js";
-import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
+import { Arrived, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
-import { roleNumber, TwinLink } from "../failover/twin-link.js";
+import { roleNumber } from "../failover/twin.js";
+import { TwinLink } from "../failover/twin-link.js";
+import { startVirtualIp, type VirtualIp } from "../failover/virtual-ip.js";
 import { ClientListener, clientBounds } from "../server/client-listener.js";
 import { silenceLimitMs } from "../transport/silence.js";
-import type { BorrowVote } from "../wire/borrow-votes.js";
 import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
@@ -18,48 +19,15 @@ import type { AttestationCheck } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import { TmrCore } from "./core.js";
 import type { CoreEvent } from "./core-ports.js";
-import { Holdings, type StatementReader } from "./holdings.js";
+import { Holdings } from "./holdings.js";
+import type { RunningServer, ServerDependencies } from "./running-server.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
+import { coreStatus, upstreamStatus } from "./status-parts.js";
 import { SyncStamps } from "./sync-stamps.js";
 import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
 import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
-import { upstreamStatus } from "./upstream-status.js";
-
-export interface ServerDependencies {
-  readonly engine: Engine;
-  readonly log: Logger;
-  readonly version: string;
-  /** left out: what this build knows */
-  readonly versions?: Versions;
-  readonly readStatement: StatementReader;
-  /** Whether an upstream's signature of a borrowed license counts on the borrower's machine. */
-  checkAttestation(upstream: UpstreamId, given: BorrowVote): Promise<boolean>;
-  /** A durable write failed: the process must end rather than go on. */
-  fatal(error: unknown): void;
-}
-
-/** A TMR server that was started by {@link runServer}. */
-export interface RunningServer {
-  /** `host:port` where clients are served */
-  readonly address: string;
-  status(): ServerStatus;
-  /** Takes over now: the operator's word, or the virtual IP's. */
-  takeOver(): void;
-  /** The operator admits a blank upstream by force, or founds anew: null when it has begun, else why it cannot. */
-  admit(which: Admission): string | null;
-  /** The operator accepts what has stopped this server: null when it takes part again, else why not. */
-  resume(): string | null;
-  /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
-  propose(record: SystemRecord): Promise<SystemAnswer>;
-  /** Other time-outs, for sessions that are opened from now on. */
-  setSession(session: SessionTimeouts): void;
-  /** Contexts and updates of the upstreams' containers. */
-  readonly updates: Pick<UpdateRelay, "contexts" | "apply" | "succession">;
-  /** Says goodbye to the clients and closes everything. */
-  stop(): Promise<void>;
-}
 
 const TICK_MS = 20;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -89,6 +57,7 @@ class TmrServer implements RunningServer {
   readonly #versions: Versions;
   readonly #greetings = new Map<UpstreamId, Greeting>();
   readonly #startedAtMs = performance.now();
+  #virtualIp: VirtualIp | null = null;
   #address = "";
   #pumpQueued = false;
   #stopped = false;
@@ -138,6 +107,11 @@ class TmrServer implements RunningServer {
     try {
       this.#address = await this.#clients.listen(this.#config.listen);
       await this.#twinLink.start();
+      this.#virtualIp = startVirtualIp(this.#config, {
+        view: (nowMs) => this.#core.addressView(nowMs),
+        takeOver: () => this.takeOver(),
+        say: (level, text) => this.#log[level](text),
+      });
     } catch (error) {
       await this.stop();
       throw error;
@@ -150,6 +124,15 @@ class TmrServer implements RunningServer {
   takeOver(): void {
     this.#core.takeOver(performance.now());
     this.#schedulePump();
+  }
+
+  switchOver(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#core.switchOver(performance.now(), (outcome) => {
+        if (outcome === null) resolve();
+        else reject(new TmrError("ERR_TMR_STATE", outcome));
+      });
+    });
   }
 
   admit(which: Admission): string | null {
@@ -181,6 +164,9 @@ class TmrServer implements RunningServer {
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#core.stop();
     this.#sayNotActiveToAll();
+    this.#clients.dropClients();
+    // Only now: what is sent from an address that has gone does not leave this machine.
+    await this.#virtualIp?.close();
     await this.#clients.close();
     for (const link of this.#links.values()) link.close();
     this.#twinLink.close();
@@ -221,6 +207,7 @@ class TmrServer implements RunningServer {
     this.#pumpQueued = false;
     if (this.#stopped) return;
     this.#core.pump(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -233,6 +220,7 @@ class TmrServer implements RunningServer {
     this.updates.tick(nowMs);
     for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -264,6 +252,7 @@ class TmrServer implements RunningServer {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
         durably: (change) => this.#durably(change),
         beat: () => this.#twinLink.beat(),
+        tellTwin: (message) => this.#twinLink.tell(message),
         dropClients: () => {
           this.#sayNotActiveToAll();
           this.#clients.dropClients();
@@ -295,7 +284,14 @@ class TmrServer implements RunningServer {
         role: roleNumber(this.#core.role),
         ...this.#core.heartbeatPoint(),
       }),
-      heard: (heartbeat, role) => this.#core.peerHeard(heartbeat, role, performance.now()),
+      heard: (heartbeat, role) => {
+        this.#core.peerHeard(heartbeat, role, performance.now());
+        this.#schedulePump();
+      },
+      handOver: (message, role) => {
+        this.#core.twinSaid(message, role, performance.now());
+        this.#schedulePump();
+      },
       disconnected: () => {
         this.#core.peerDisconnected();
         // Looked at in this turn: a peer that was killed is noticed by its broken connection, not by a time-out.
@@ -391,27 +387,11 @@ class TmrServer implements RunningServer {
   }
 
   status(): ServerStatus {
-    const { name, twin, system } = this.#config;
-    const { leader } = this.#core;
     return {
-      name,
-      twin,
-      role: this.#core.role,
-      phase: leader.phase,
-      epoch: leader.epoch,
-      position: this.#gateway.position,
-      carried: this.#gateway.carried,
-      digest: this.#gateway.carriedDigest().toString("hex"),
-      quorum: leader.hasQuorum,
+      ...coreStatus(this.#config, this.#core, this.#gateway),
       clients: this.#clients.clients,
-      peer: {
-        name: this.#peer.name,
-        address: this.#peer.clients,
-        connected: this.#core.peerConnected,
-        role: this.#core.peerRole ?? "unknown",
-      },
-      upstreams: system.upstreams.map((entry) =>
-        upstreamStatus(entry, leader.peers[entry.id], {
+      upstreams: this.#config.system.upstreams.map((entry) =>
+        upstreamStatus(entry, this.#core.leader.peers[entry.id], {
           acknowledged: this.#gateway.acknowledged(entry.id),
           lastFault: this.#linkFaults.get(entry.id) ?? "",
           protocol: this.#greetings.get(entry.id)?.agreed?.protocol ?? 0,

@@ -124,6 +124,10 @@ const layouts = {
     /** marks up to this position count no more: an operator accepted that what they stand for is lost (rule 17) */
     forgiven: "u64",
   },
+  /** The active twin to the other: could you take over (step 0), do it now (step 1). */
+  handOver: { ask: "u32", step: "u8" },
+  /** The answer to step 0: role as in a heartbeat, and how many upstreams answer it. */
+  handOverReply: { ask: "u32", role: "u8", reach: "u8" },
 } as const satisfies Record<string, Layout>;
 
 export type LinkName = keyof typeof layouts;

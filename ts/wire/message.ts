@@ -61,6 +61,8 @@ export const MessageType = {
   vouched: 45,
   heartbeat: 48,
   hello: 49,
+  handOver: 50,
+  handOverReply: 51,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
