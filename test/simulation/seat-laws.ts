@@ -64,6 +64,12 @@ const stateNames = new Map<number, string>([
   [HandleState.cancelled, "cancelled"],
   [HandleState.overdue, "overdue"],
   [HandleState.denied, "denied"],
+  [HandleState.otherUser, "named-user"],
+  [HandleState.featureGone, "feature-missing"],
+  [HandleState.outdated, "runtime-too-old"],
+  [HandleState.moduleGone, "module-gone"],
+  [HandleState.tooMany, "quantity-lowered"],
+  [HandleState.notLocal, "not-local"],
 ]);
 
 export class SeatLaws {
