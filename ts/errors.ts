@@ -8,6 +8,7 @@ export const errorCodes = {
   ERR_TMR_KEY: "a key file is missing, malformed, readable by others, or not the one expected",
   ERR_TMR_BORROW:
     "a borrowed license does not count here and now: altered, ended, of another key, or the clock was put back",
+  ERR_TMR_ACTIVATION: "a ticket, context or update is refused; the message says why",
   ERR_TMR_CONTAINER: "a container file is damaged, altered, or not for this server",
   ERR_TMR_LICENSE_DESCRIPTION: "a license description for issuing is wrong",
   ERR_TMR_LISTEN: "an address cannot be listened on",

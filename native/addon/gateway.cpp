@@ -150,6 +150,21 @@ napi_value send_control(napi_env env, napi_callback_info info) noexcept {
   return make_undefined(env);
 }
 
+napi_value set_session_timeouts(napi_env env, napi_callback_info info) noexcept {
+  const Call<3> call(env, info);
+  Gateway* gateway = gateway_of(env, call.self);
+  // Results carry a time-out as u32.
+  constexpr std::uint64_t most = UINT32_MAX;
+  SessionTimeouts timeouts;
+  if (gateway == nullptr || !read_integer(env, call[0], "min", 1, most, timeouts.least) ||
+      !read_integer(env, call[1], "default", timeouts.least, most, timeouts.by_default) ||
+      !read_integer(env, call[2], "max", timeouts.by_default, most, timeouts.most)) {
+    return nullptr;
+  }
+  gateway->orderer().set_session_timeouts(timeouts);
+  return make_undefined(env);
+}
+
 napi_value take_upstream_output(napi_env env, napi_callback_info info) noexcept {
   const Call<1> call(env, info);
   Gateway* gateway = gateway_of(env, call.self);
@@ -177,6 +192,7 @@ bool register_gateway(napi_env env, napi_value exports) noexcept {
                                               method("upstreamBytes", upstream_bytes),
                                               method("takeControl", take_control),
                                               method("sendControl", send_control),
+                                              method("setSessionTimeouts", set_session_timeouts),
                                               method("takeUpstreamOutput", take_upstream_output)}) &&
          set_function(env, exports, "createGateway", create_ordering<GatewayObject>);
 }

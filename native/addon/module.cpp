@@ -21,6 +21,7 @@ constexpr RegisterPart parts[] = {
     register_orderer,
     register_gateway,
     register_sockets,
+    register_datagram,
     register_vote,
     register_merge,
     register_layout,

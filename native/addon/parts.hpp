@@ -15,6 +15,7 @@ bool register_batch_mac(napi_env env, napi_value exports) noexcept;
 bool register_orderer(napi_env env, napi_value exports) noexcept;
 bool register_gateway(napi_env env, napi_value exports) noexcept;
 bool register_sockets(napi_env env, napi_value exports) noexcept;
+bool register_datagram(napi_env env, napi_value exports) noexcept;
 bool register_vote(napi_env env, napi_value exports) noexcept;
 bool register_merge(napi_env env, napi_value exports) noexcept;
 bool register_layout(napi_env env, napi_value exports) noexcept;

@@ -1,5 +1,6 @@
 #include "addon/sockets_object.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "addon/ordering.hpp"
@@ -54,20 +55,28 @@ void LoopSockets::turn(std::uint32_t arrived) noexcept {
 
 namespace {
 
+/// What JavaScript counts exactly.
+constexpr std::uint64_t most_limit = (std::uint64_t{1} << 53) - 1;
+
 bool read_limit(napi_env env, napi_value options, const char* name, std::uint64_t& out) noexcept {
   napi_value value = nullptr;
-  return read_property(env, options, name, value) && read_integer(env, value, name, 1, UINT32_MAX, out);
+  return read_property(env, options, name, value) && read_integer(env, value, name, 1, most_limit, out);
 }
 
 bool read_limits(napi_env env, napi_value options, Sockets::Limits& out) noexcept {
   std::uint64_t pause_above = 0;
   std::uint64_t most_upstream = 0;
+  std::uint64_t most_pending = 0;
   if (!read_limit(env, options, "pauseAboveBytes", pause_above) ||
       !read_limit(env, options, "unreadTimeoutMs", out.unread_timeout_ms) ||
+      !read_limit(env, options, "idleTimeoutMs", out.idle_timeout_ms) ||
+      !read_limit(env, options, "sessionIdleTimeoutMs", out.session_idle_timeout_ms) ||
+      !read_limit(env, options, "maxPendingOfClient", most_pending) ||
       !read_limit(env, options, "maxUpstreamBytes", most_upstream)) {
     return false;
   }
   out.pause_above_bytes = static_cast<std::size_t>(pause_above);
+  out.most_pending_of_client = static_cast<std::uint32_t>(std::min<std::uint64_t>(most_pending, UINT32_MAX));
   out.most_upstream_bytes = static_cast<std::size_t>(most_upstream);
   return true;
 }
@@ -160,6 +169,7 @@ const char* name_of(Sockets::Why why) noexcept {
     case Sockets::Why::failed: return "failed";
     case Sockets::Why::not_genuine: return "not-genuine";
     case Sockets::Why::unread: return "unread";
+    case Sockets::Why::idle: return "idle";
   }
   return "failed";
 }

@@ -46,6 +46,7 @@ void ClientTable::remove(std::uint32_t client) noexcept {
   slot.closed = false;
   slot.held = false;
   slot.closing_untold = false;
+  slot.has_session = false;
   slot.address = {};
   slot.generation = (slot.generation + 1) & generation_mask_;
   free_[(free_head_ + free_count_) % free_.size()] = number;

@@ -56,6 +56,10 @@ class ClientTable {
   void set_address(std::uint32_t client, const Address& address) noexcept;
   Address address_of(std::uint32_t client) const noexcept;
 
+  /// Whether the client in this slot has spoken for a session.
+  void note_session(std::uint32_t slot) noexcept { slots_[slot].has_session = true; }
+  bool has_session(std::uint32_t slot) const noexcept { return slots_[slot].has_session; }
+
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
 
  private:
@@ -67,6 +71,7 @@ class ClientTable {
     /// Its number stands in the ring of dirty slots.
     bool listed = false;
     bool closing_untold = false;
+    bool has_session = false;
     Address address = {};
     /// Records, each followed by its blob; what is before `head` has been taken.
     ByteVector output;

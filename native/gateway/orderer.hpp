@@ -73,6 +73,8 @@ class Orderer {
   std::optional<AppendParts> take_append(int upstream);
 
   // Clients (orderer_clients.cpp).
+  /// For sessions that are opened from now on.
+  void set_session_timeouts(const SessionTimeouts& timeouts) noexcept { session_timeouts_ = timeouts; }
   std::uint32_t add_client() { return clients_.add(); }
   void remove_client(std::uint32_t client);
   Intake client_message(std::uint32_t client, Bytes message);
@@ -94,6 +96,8 @@ class Orderer {
   std::uint64_t carried() const noexcept { return carried_; }
   const Digest& carried_digest() const noexcept { return carried_digest_; }
   std::uint32_t pending() const noexcept { return queue_.size(); }
+  /// Requests of the client in this slot that wait for a batch.
+  std::uint32_t pending_of(std::uint32_t client_slot) const noexcept { return queue_.size_of(client_slot); }
   std::uint64_t acknowledged(int upstream) const noexcept { return links_[upstream - 1].acknowledged; }
   std::uint64_t clock_ms(int upstream) const noexcept { return links_[upstream - 1].clock_ms; }
   /// Empty: not retained.
@@ -148,7 +152,7 @@ class Orderer {
   void report_split(BatchSlot& slot);
 
   const OrderingLimits limits_;
-  const SessionTimeouts session_timeouts_;
+  SessionTimeouts session_timeouts_;
   /// One vote carries: there is one license server.
   const bool alone_;
   Hasher& hasher_;

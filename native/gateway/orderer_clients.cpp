@@ -107,7 +107,9 @@ void Orderer::order_request(std::uint32_t client, std::uint8_t* record, Bytes bl
     // Rules of the access list name addresses, so what a client claims of its own does not count.
     copy({record + RequestField::address, ADDRESS_BYTES}, clients_.address_of(client));
   }
-  const bool queued = queue_.push_back(client, clients_.slot_of(client), record, blob);
+  const std::uint32_t slot = clients_.slot_of(client);
+  clients_.note_session(slot);
+  const bool queued = queue_.push_back(client, slot, record, blob);
   assert(queued);
   static_cast<void>(queued);
 }

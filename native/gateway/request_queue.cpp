@@ -3,7 +3,7 @@
 namespace tmr {
 
 RequestQueue::RequestQueue(std::uint32_t capacity, std::uint32_t max_clients)
-    : pool_(capacity), first_of_client_(max_clients, none) {}
+    : pool_(capacity), clients_(max_clients) {}
 
 std::uint32_t RequestQueue::make(std::uint32_t client, std::uint32_t client_slot, const std::uint8_t* record,
                                  Bytes blob) {
@@ -15,9 +15,11 @@ std::uint32_t RequestQueue::make(std::uint32_t client, std::uint32_t client_slot
   request.client = client;
   request.client_slot = client_slot;
   request.client_before = none;
-  request.client_after = first_of_client_[client_slot];
+  Client& waiting = clients_[client_slot];
+  request.client_after = waiting.first;
   if (request.client_after != none) pool_[request.client_after].client_before = entry;
-  first_of_client_[client_slot] = entry;
+  waiting.first = entry;
+  waiting.count++;
   return entry;
 }
 
@@ -45,14 +47,15 @@ void RequestQueue::drop(std::uint32_t entry) noexcept {
   const PendingRequest& request = pool_[entry];
   (request.before == none ? first_ : pool_[request.before].after) = request.after;
   (request.after == none ? last_ : pool_[request.after].before) = request.before;
-  (request.client_before == none ? first_of_client_[request.client_slot] : pool_[request.client_before].client_after) =
-      request.client_after;
+  Client& waiting = clients_[request.client_slot];
+  (request.client_before == none ? waiting.first : pool_[request.client_before].client_after) = request.client_after;
+  waiting.count--;
   if (request.client_after != none) pool_[request.client_after].client_before = request.client_before;
   pool_.release(entry);
 }
 
 void RequestQueue::remove_client(std::uint32_t client_slot) noexcept {
-  while (first_of_client_[client_slot] != none) drop(first_of_client_[client_slot]);
+  while (clients_[client_slot].first != none) drop(clients_[client_slot].first);
 }
 
 RequestQueue::Fit RequestQueue::fit(std::uint32_t max_count, std::size_t max_blob_bytes) const noexcept {

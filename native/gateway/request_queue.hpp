@@ -40,6 +40,7 @@ class RequestQueue {
   bool push_front(std::uint32_t client, std::uint32_t client_slot, const std::uint8_t* record, Bytes blob);
   bool empty() const noexcept { return first_ == none; }
   std::uint32_t size() const noexcept { return pool_.in_use(); }
+  std::uint32_t size_of(std::uint32_t client_slot) const noexcept { return clients_[client_slot].count; }
   const PendingRequest& front() const noexcept { return pool_[first_]; }
   void pop_front() noexcept { drop(first_); }
   void remove_client(std::uint32_t client_slot) noexcept;
@@ -57,8 +58,14 @@ class RequestQueue {
   std::uint32_t make(std::uint32_t client, std::uint32_t client_slot, const std::uint8_t* record, Bytes blob);
   void drop(std::uint32_t entry) noexcept;
 
+  struct Client {
+    std::uint32_t first = none;
+    std::uint32_t count = 0;
+  };
+
   SlotPool<PendingRequest> pool_;
-  std::vector<std::uint32_t> first_of_client_;
+  /// By client slot.
+  std::vector<Client> clients_;
   std::uint32_t first_ = none;
   std::uint32_t last_ = none;
 };

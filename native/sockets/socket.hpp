@@ -69,6 +69,10 @@ class Socket {
 
   /// When the owner's patience with this peer is over, in ms of the loop's clock; 0: never.
   std::uint64_t deadline_ms = 0;
+  /// When the peer was last heard, in the same.
+  std::uint64_t heard_ms = 0;
+  /// It is not read because too much of it waits already.
+  bool crowded = false;
   /// Where the owner keeps this socket.
   Socket** place = nullptr;
 

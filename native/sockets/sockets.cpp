@@ -8,6 +8,8 @@ namespace tmr {
 namespace {
 /// How often deadlines are looked at while there are any.
 constexpr std::uint64_t watch_ms = 250;
+/// How often it is looked who is idle: an eighth of the time that they have, at most this.
+constexpr std::uint64_t most_idle_watch_ms = 5'000;
 }  // namespace
 
 Sockets::Sockets(Gateway& gateway, const Limits& limits, Listener& listener)
@@ -21,14 +23,21 @@ Sockets::Sockets(Gateway& gateway, const Limits& limits, Listener& listener)
 bool Sockets::start(uv_loop_t* loop) noexcept {
   loop_ = loop;
   // Neither can fail: they only fill in the handles.
-  if (uv_check_init(loop, &check_) != 0 || uv_timer_init(loop, &timer_) != 0) return false;
+  if (uv_check_init(loop, &check_) != 0 || uv_timer_init(loop, &timer_) != 0 || uv_timer_init(loop, &idle_timer_) != 0) {
+    return false;
+  }
   check_.data = this;
   timer_.data = this;
-  handles_ = 2;
+  idle_timer_.data = this;
+  handles_ = 3;
   uv_check_start(&check_, on_check);
+  const std::uint64_t shorter = std::min(limits_.idle_timeout_ms, limits_.session_idle_timeout_ms);
+  const std::uint64_t idle_watch_ms = std::clamp<std::uint64_t>(shorter / 8, 1, most_idle_watch_ms);
+  uv_timer_start(&idle_timer_, on_idle_timer, idle_watch_ms, idle_watch_ms);
   // They serve the sockets: only those keep the loop running.
   uv_unref(reinterpret_cast<uv_handle_t*>(&check_));
   uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
+  uv_unref(reinterpret_cast<uv_handle_t*>(&idle_timer_));
   return true;
 }
 
@@ -47,6 +56,7 @@ bool Sockets::open(Socket::Peer peer, int descriptor, Bytes rest) noexcept {
     return false;
   }
   opened.place = place;
+  opened.heard_ms = uv_now(loop_);
   *place = &opened;
   while (!rest.empty() && *place == &opened) {
     const MutableBytes part = room().first(std::min(rest.size(), room_bytes));
@@ -77,13 +87,16 @@ void Sockets::received(Socket& socket, MutableBytes chunk) noexcept {
       upstream == 0 ? gateway_.client_bytes(client, chunk) : gateway_.upstream_bytes(upstream, chunk);
   if (intake == Intake::ok) {
     arrived_ |= 1u << upstream;
+    socket.heard_ms = uv_now(loop_);
+    if (upstream == 0) crowd(socket);
   } else {
     over(socket, intake == Intake::malformed || upstream != 0 ? Why::not_genuine : Why::unread);
   }
 }
 
 void Sockets::ended(Socket& socket) noexcept {
-  if (socket.unsent() == 0) return over(socket, Why::ended);
+  // An upstream's link is of no use in one direction.
+  if (socket.unsent() == 0 || socket.peer().upstream != 0) return over(socket, Why::ended);
   // It may still read what waits for it.
   socket.end();
   watch(socket);
@@ -99,7 +112,7 @@ void Sockets::drained(Socket& socket) noexcept {
   }
   if (socket.peer().upstream != 0 || socket.deadline_ms == 0) return;
   socket.deadline_ms = 0;
-  socket.read(true);
+  socket.read(!socket.crowded);
   gateway_.orderer().clients().hold(socket.peer().client, false);
   flush_clients();
 }
@@ -119,8 +132,31 @@ void Sockets::forget(Socket& socket) noexcept {
   socket.close();
 }
 
+/// What a client sends from here on waits with it, so that the others find room in the queue.
+void Sockets::crowd(Socket& socket) noexcept {
+  const std::uint32_t slot = gateway_.orderer().clients().slot_of(socket.peer().client);
+  if (socket.crowded || gateway_.orderer().pending_of(slot) < limits_.most_pending_of_client) return;
+  socket.crowded = true;
+  socket.read(false);
+  crowded_.push_back(socket.peer().client);
+}
+
+void Sockets::read_crowded() noexcept {
+  std::erase_if(crowded_, [this](std::uint32_t client) {
+    Socket* socket = find({.client = client});
+    if (socket == nullptr) return true;
+    const std::uint32_t slot = gateway_.orderer().clients().slot_of(client);
+    if (gateway_.orderer().pending_of(slot) > limits_.most_pending_of_client / 2) return false;
+    socket->crowded = false;
+    // One that has answers to read first is read after that.
+    if (socket->deadline_ms == 0) socket->read(true);
+    return true;
+  });
+}
+
 void Sockets::flush() noexcept {
   if (closed_) return;
+  if (!crowded_.empty()) read_crowded();
   flush_upstreams();
   flush_clients();
 }
@@ -182,6 +218,20 @@ void Sockets::on_timer(uv_timer_t* handle) noexcept {
   if (!any) uv_timer_stop(handle);
 }
 
+/// A client that holds a session has to be heard within the session's time-out, others have nothing to wait for.
+void Sockets::on_idle_timer(uv_timer_t* handle) noexcept {
+  Sockets& self = *static_cast<Sockets*>(handle->data);
+  const std::uint64_t now = uv_now(self.loop_);
+  for (std::size_t slot = 0; slot < self.clients_.size(); slot++) {
+    Socket* socket = self.clients_[slot];
+    // Those that are not read, or are to close, have their own deadlines.
+    if (socket == nullptr || !socket->is_reading() || socket->is_ending()) continue;
+    const bool has_session = self.gateway_.orderer().clients().has_session(static_cast<std::uint32_t>(slot));
+    const std::uint64_t patience = has_session ? self.limits_.session_idle_timeout_ms : self.limits_.idle_timeout_ms;
+    if (now - socket->heard_ms >= patience) self.over(*socket, Why::idle);
+  }
+}
+
 void Sockets::end_client(std::uint32_t client) noexcept {
   Socket* socket = find({.client = client});
   if (socket == nullptr || socket->is_ending()) return;
@@ -222,6 +272,7 @@ void Sockets::close() noexcept {
   }
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), on_handle_closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), on_handle_closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_timer_), on_handle_closed);
 }
 
 void Sockets::on_handle_closed(uv_handle_t* handle) noexcept { static_cast<Sockets*>(handle->data)->handle_gone(); }

@@ -25,6 +25,12 @@ class Sockets final : private SocketOwner {
     std::size_t pause_above_bytes = 0;
     /// How long a client may take to read them, or to close after it was told that nothing more comes.
     std::uint64_t unread_timeout_ms = 0;
+    /// How long a client may say nothing before it has spoken for a session, and after that.
+    std::uint64_t idle_timeout_ms = 0;
+    std::uint64_t session_idle_timeout_ms = 0;
+    /// Requests of one client that wait for a batch from which on it is not read until half of them are gone. What it had
+    /// sent in the same read is taken too.
+    std::uint32_t most_pending_of_client = 0;
     /// An upstream that leaves more than this unsent is given up.
     std::size_t most_upstream_bytes = 0;
   };
@@ -43,7 +49,7 @@ class Sockets final : private SocketOwner {
   };
 
   /// Why a connection is over, or a libuv error.
-  enum class Why : std::uint8_t { ended, failed, not_genuine, unread };
+  enum class Why : std::uint8_t { ended, failed, not_genuine, unread, idle };
   struct Closed {
     Socket::Peer peer;
     Why why = Why::ended;
@@ -91,10 +97,13 @@ class Sockets final : private SocketOwner {
   void flush_upstreams() noexcept;
   void stall(Socket& socket) noexcept;
   void watch(Socket& socket) noexcept;
+  void crowd(Socket& socket) noexcept;
+  void read_crowded() noexcept;
   void say() noexcept;
   void handle_gone() noexcept;
   static void on_check(uv_check_t* handle) noexcept;
   static void on_timer(uv_timer_t* handle) noexcept;
+  static void on_idle_timer(uv_timer_t* handle) noexcept;
   static void on_handle_closed(uv_handle_t* handle) noexcept;
 
   static constexpr std::size_t room_bytes = 64 * 1024;
@@ -109,6 +118,7 @@ class Sockets final : private SocketOwner {
   uv_loop_t* loop_ = nullptr;
   uv_check_t check_ = {};
   uv_timer_t timer_ = {};
+  uv_timer_t idle_timer_ = {};
   /// By client slot.
   std::vector<Socket*> clients_;
   std::array<Socket*, 3> upstreams_ = {};
@@ -116,6 +126,8 @@ class Sockets final : private SocketOwner {
   std::unique_ptr<std::uint8_t[]> slab_;
   std::array<Gateway::ClientWrite, writes_per_slab> writes_;
   std::deque<Closed> closings_;
+  /// Clients that are not read because too many of their requests wait; some may have left.
+  std::vector<std::uint32_t> crowded_;
   std::uint32_t arrived_ = 0;
   /// Handles of the loop that are not released yet.
   std::size_t handles_ = 0;

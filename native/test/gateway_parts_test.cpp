@@ -46,9 +46,12 @@ TEST("requests of a client that leaves go, wherever they stand, and their places
     CHECK(queue.push_back(client, client, Record(static_cast<std::uint8_t>('a' + i)).bytes, {}));
   }
   CHECK(!queue.push_back(0, 0, Record('x').bytes, {}));
+  CHECK(queue.size_of(0) == 2 && queue.size_of(1) == 2 && queue.size_of(2) == 2);
   queue.remove_client(1);
-  CHECK(queue.size() == 4);
+  CHECK(queue.size() == 4 && queue.size_of(1) == 0);
   CHECK(queue.push_back(1, 1, Record('g').bytes, {}));
+  queue.pop_front();
+  CHECK(queue.size_of(0) == 1 && queue.size_of(1) == 1 && queue.size_of(2) == 2);
   queue.remove_client(0);
   queue.remove_client(0);
   CHECK(marks_of(queue) == "cfg");

@@ -33,6 +33,7 @@ namespace tmr {
   X(tracking, 134)    \
   X(events, 135)      \
   X(readAccessList, 136) \
+  X(succession, 137)  \
   X(notice, 192)
 
 #define TMR_ACCESS_MODES(X) X(userLimit, 1) X(stationShare, 2) X(exclusive, 3) X(noUserLimit, 4)

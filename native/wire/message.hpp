@@ -25,7 +25,9 @@ inline constexpr std::size_t MEMBERS_BYTES = 48;
   X(prepare, 16) X(promise, 17) X(refused, 18) X(blank, 19) X(found, 20) X(probe, 21) X(probed, 22)   \
   X(fetch, 23) X(entries, 24) X(snapshot, 25) X(extend, 26) X(extended, 27) X(install, 28)            \
   X(sync, 29) X(synced, 30) X(append, 31) X(vote, 32) X(behind, 33) X(ping, 34) X(pong, 35)           \
-  X(holding, 36) X(reset, 37) X(attest, 38) X(attested, 39) X(heartbeat, 48)
+  X(holding, 36) X(reset, 37) X(attest, 38) X(attested, 39) X(askContext, 40) X(contextIs, 41)        \
+  X(update, 42) X(updated, 43) X(vouch, 44) X(vouched, 45) X(heartbeat, 48) X(hello, 49)       \
+  X(handOver, 50) X(handOverReply, 51)
 // clang-format on
 
 TMR_DECLARE_FIELDS(MessageField, TMR_MESSAGE_FIELDS, MESSAGE_HEADER_BYTES)

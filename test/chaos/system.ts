@@ -97,24 +97,9 @@ export class ChaosSystem {
     return active && statuses.some(({ role, peer }) => role === "passive" && peer.connected && peer.role === "active");
   }
 
-  async upstreamStatus(upstream: Upstream): Promise<UpstreamStatus> {
+  upstreamStatus(upstream: Upstream): Promise<UpstreamStatus> {
     const { address, key } = this.plant.system.system.upstreams[upstream - 1] ?? { address: "", key: Buffer.alloc(32) };
-    const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
-    const dial = socketDialer(loadEngine(), [address], key);
-    return new Promise((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(new Error(`${address}: no status`)));
-      const message = (bytes: Uint8Array): void => {
-        const answer = decodeResults(bytes)?.[0];
-        if (answer?.result.kind === Kind.status) resolve(parseJson(answer.blob) as UpstreamStatus);
-      };
-      dial(0, { message, closed: (why) => reject(new Error(why)) }, signal)
-        .then((link) => {
-          signal.addEventListener("abort", () => link.close());
-          const request = { kind: Kind.status, request: 1, session: Buffer.alloc(16, 1) };
-          return link.send(encodeRequests([{ request, blob: null }]));
-        })
-        .catch(reject);
-    });
+    return queryUpstream(address, key);
   }
 
   server(twin: Twin): ProcessDescription {
@@ -129,6 +114,26 @@ export class ChaosSystem {
     const pid = this.#pids.get(name);
     if (pid !== undefined && this.#processes.isRunning(name)) process.kill(pid, signal);
   }
+}
+
+/** Asks an upstream about itself, as a client of its own. */
+export function queryUpstream(address: string, key: Uint8Array): Promise<UpstreamStatus> {
+  const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
+  const dial = socketDialer(loadEngine(), [address], key);
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(new Error(`${address}: no status`)));
+    const message = (bytes: Uint8Array): void => {
+      const answer = decodeResults(bytes)?.[0];
+      if (answer?.result.kind === Kind.status) resolve(parseJson(answer.blob) as UpstreamStatus);
+    };
+    dial(0, { message, closed: (why) => reject(new Error(why)) }, signal)
+      .then((link) => {
+        signal.addEventListener("abort", () => link.close());
+        const request = { kind: Kind.status, request: 1, session: Buffer.alloc(16, 1) };
+        return link.send(encodeRequests([{ request, blob: null }]));
+      })
+      .catch(reject);
+  });
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -1,11 +1,13 @@
 /** The listener of a TMR server with a real gateway and real sockets: what clients get when they read late. */
 import assert from "node:assert/strict";
-import { ClientListener, unreadLimits } from "../../ts/server/client-listener.js";
+import type { Sockets, SocketsOptions } from "../../ts/engine/types.js";
+import { ClientListener, clientBounds, KEEP_ALIVE_MS } from "../../ts/server/client-listener.js";
 import { Kind, Status } from "../../ts/wire/kinds.js";
 import { RESULT_BYTES, writeResult } from "../../ts/wire/result.js";
+import { connectedSockets } from "../support/connected-sockets.js";
 import { HostilePeer } from "../support/hostile-peer.js";
 import { engine } from "../support/native-engine.js";
-import { answersIn, orderingOptions } from "../support/ordering-kit.js";
+import { answersIn, generousLimits, orderingOptions } from "../support/ordering-kit.js";
 import { until } from "../support/running-plant.js";
 
 const MIB = 1024 * 1024;
@@ -14,24 +16,30 @@ const keys = engine.generateKeyPair();
 class Desk {
   readonly gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 16 * MIB }));
   readonly joined: number[] = [];
-  readonly sockets = engine.createSockets(this.gateway, {
-    ...unreadLimits,
-    maxUpstreamBytes: MIB,
-    turn: () => this.#forgetClosed(),
-  });
-  readonly listener = new ClientListener({
-    engine,
-    gateway: this.gateway,
-    sockets: this.sockets,
-    staticKey: keys.privateKey,
-    maxClients: 8,
-    handshakeTimeoutMs: 5_000,
-    joined: (client) => this.joined.push(client),
-  });
+  readonly sockets: Sockets;
+  readonly listener: ClientListener;
   #address = "";
 
-  static async open(): Promise<Desk> {
-    const desk = new Desk();
+  private constructor(limits: Partial<SocketsOptions>) {
+    this.sockets = engine.createSockets(this.gateway, {
+      ...clientBounds(generousLimits, { maxTimeoutMs: 60_000 }),
+      maxUpstreamBytes: MIB,
+      turn: () => this.#forgetClosed(),
+      ...limits,
+    });
+    this.listener = new ClientListener({
+      engine,
+      gateway: this.gateway,
+      sockets: this.sockets,
+      staticKey: keys.privateKey,
+      maxClients: 8,
+      handshakeTimeoutMs: 5_000,
+      joined: (client) => this.joined.push(client),
+    });
+  }
+
+  static async open(limits: Partial<SocketsOptions> = {}): Promise<Desk> {
+    const desk = new Desk(limits);
     desk.#address = await desk.listener.listen("127.0.0.1:0");
     return desk;
   }
@@ -102,6 +110,55 @@ describe("the client listener", function () {
     await hear(late.peer, count);
     assert.equal(desk.listener.counters.closedUnread, 0);
     assert.equal(desk.listener.clients, 2);
+  });
+
+  it("has the system ask after 10 s of silence whether a client's machine is still there", async () => {
+    const { near, far } = await connectedSockets();
+    const tcp = Object.getPrototypeOf((near as unknown as { _handle: object })._handle) as {
+      setKeepAlive: (this: object, on: boolean, delay: number) => number;
+    };
+    const real = tcp.setKeepAlive;
+    const asked: (readonly [boolean, number, number])[] = [];
+    tcp.setKeepAlive = function (on, delay) {
+      const error = real.call(this, on, delay);
+      asked.push([on, delay, error]);
+      return error;
+    };
+    try {
+      await desk.join();
+    } finally {
+      tcp.setKeepAlive = real;
+      near.destroy();
+      far.destroy();
+    }
+    // The descriptor that the engine makes of the accepted one is of the same socket, options and all.
+    assert.deepEqual(asked, [[true, KEEP_ALIVE_MS / 1000, 0]]);
+  });
+
+  it("counts those that it closed because they said nothing", async () => {
+    const strict = await Desk.open({ idleTimeoutMs: 200 });
+    const { peer } = await strict.join();
+    await peer.closed;
+    await until("it is counted", async () => (strict.listener.counters.closedIdle === 1 ? true : null));
+    assert.equal(strict.listener.clients, 0);
+    await strict.close();
+  });
+
+  const bounds: readonly (readonly [maxPendingRequests: number, ofOne: number])[] = [
+    [512, 1_024],
+    [4_096, 1_024],
+    [16_384, 4_096],
+    [1_000_000, 250_000],
+  ];
+  for (const [maxPendingRequests, ofOne] of bounds) {
+    it(`leaves one client ${ofOne} of ${maxPendingRequests} places among the requests that wait`, () => {
+      assert.equal(clientBounds({ maxPendingRequests }, { maxTimeoutMs: 1 }).maxPendingOfClient, ofOne);
+    });
+  }
+
+  it("gives a client with a session at least as long as any session lives", () => {
+    const of = (maxTimeoutMs: number) => clientBounds(generousLimits, { maxTimeoutMs }).sessionIdleTimeoutMs;
+    assert.deepEqual([of(5_000), of(86_400_000)], [60_000, 86_400_000]);
   });
 
   it("closes a client that leaves more unread than it may, and serves the others", async () => {

@@ -101,6 +101,26 @@ describe("upstream server", () => {
     );
   });
 
+  it("closes a TMR server and a client that say nothing, and keeps those that do", async () => {
+    const idleMs = 500;
+    const upstream = await run(folder.config, undefined, { idleMs });
+    const [talks, dead, idle] = [
+      await link(upstream.address),
+      await link(upstream.address),
+      await client(upstream.address),
+    ];
+    for (const peer of [talks, dead]) await peer.expect({ type: "ping", epoch: 0 }, "pong");
+    const gone = [dead.next(), idle.next()].map((next) => assert.rejects(next, /the connection closed/));
+    const bothGone = Promise.all(gone);
+    for (let over = false; !over; ) {
+      await talks.expect({ type: "ping", epoch: 0 }, "pong");
+      const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), idleMs / 10));
+      over = await Promise.race([bothGone.then(() => true), pause]);
+    }
+    assert.deepEqual(upstream.status().links, [folder.server(0).name]);
+    await talks.expect({ type: "ping", epoch: 0 }, "pong");
+  });
+
   it("keeps promise, log and incarnation over a restart", async () => {
     const before = await run();
     const peer = await link(before.address);

@@ -52,6 +52,7 @@ const gatewayCalls = {
   clientBytes: [0, bytes],
   takeClientOutput: [new Uint8Array(65_536), new Uint32Array(3)],
   holdClient: [0, true],
+  setSessionTimeouts: [1, 1, 1],
   clearUpstream: [1],
   upstreamBytes: [1, bytes],
   takeControl: [1],

@@ -4,7 +4,15 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
-import { Arrived, type ClosedConnection, type Session, type Sockets } from "../../ts/engine/types.js";
+import {
+  Arrived,
+  type ClosedConnection,
+  type Gateway,
+  type OrderingLimits,
+  type Session,
+  type Sockets,
+  type SocketsOptions,
+} from "../../ts/engine/types.js";
 import { handOver } from "../../ts/transport/hand-over.js";
 import { Kind, Status } from "../../ts/wire/kinds.js";
 import { encodeLink } from "../../ts/wire/link.js";
@@ -41,17 +49,26 @@ class Far {
   }
 }
 
+const generous = {
+  pauseAboveBytes: 64 * 1024,
+  unreadTimeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+  sessionIdleTimeoutMs: 60_000,
+  maxPendingOfClient: 1024,
+  maxUpstreamBytes: MIB,
+};
+
 class Desk {
-  readonly gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 32 * MIB }));
+  readonly gateway: Gateway;
   readonly turns: number[] = [];
   readonly over: ClosedConnection[] = [];
   readonly sockets: Sockets;
 
-  constructor(unreadTimeoutMs = 60_000) {
+  constructor(limits: Partial<SocketsOptions> = {}, ordering: Partial<OrderingLimits> = {}) {
+    this.gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 32 * MIB, ...ordering }));
     this.sockets = engine.createSockets(this.gateway, {
-      pauseAboveBytes: 64 * 1024,
-      unreadTimeoutMs,
-      maxUpstreamBytes: MIB,
+      ...generous,
+      ...limits,
       turn: (arrived) => this.#turn(arrived),
     });
   }
@@ -102,6 +119,13 @@ describe("sockets of a gateway", function () {
   });
   afterEach(() => desk.gateway.close());
 
+  /** Another desk, which is closed after the test like the first one. */
+  function replaceDesk(...limits: ConstructorParameters<typeof Desk>): Desk {
+    desk.gateway.close();
+    desk = new Desk(...limits);
+    return desk;
+  }
+
   it("take requests and write answers, and tell their owner once", async () => {
     const { far } = await desk.client();
     far.send(ask());
@@ -143,6 +167,23 @@ describe("sockets of a gateway", function () {
     assert.ok(desk.turns.includes(Arrived.closed));
   });
 
+  it("give up an upstream that ends its side, whatever waits for it", async () => {
+    const roomy = replaceDesk({ maxUpstreamBytes: 64 * MIB });
+    const { near, far } = await connectedSockets();
+    const { a } = sessionPair(MIB);
+    roomy.gateway.setUpstream(1, a);
+    assert.ok(handOver(near, NOTHING, (descriptor, rest) => roomy.sockets.openUpstream(1, descriptor, rest)));
+    // Far more than the system takes for one that reads nothing.
+    for (let i = 0; i < 32; i++) {
+      roomy.gateway.sendControl(1, Buffer.alloc(MIB - 1));
+      roomy.sockets.flush();
+    }
+    far.pause();
+    far.end();
+    assert.deepEqual(await roomy.nextOver(), { upstream: 1, client: -1, why: "ended", error: "" });
+    far.destroy();
+  });
+
   it("say who left, who broke and who is not genuine, and close each", async () => {
     const [leaves, breaks, lies] = [await desk.client(), await desk.client(), await desk.client()];
     leaves.far.socket.end();
@@ -167,7 +208,7 @@ describe("sockets of a gateway", function () {
   });
 
   it("close one that leaves what waits unread for too long", async () => {
-    const impatient = new Desk(300);
+    const impatient = new Desk({ unreadTimeoutMs: 300 });
     const [late, other] = [await impatient.client(), await impatient.client()];
     late.far.socket.pause();
     impatient.flood(late.client);
@@ -177,6 +218,82 @@ describe("sockets of a gateway", function () {
     assert.equal(answersIn(await other.far.next()).length, 1);
     impatient.gateway.close();
     late.far.socket.destroy();
+  });
+
+  it("read one that sends more than its share no further until there is room, drop nothing, and take the others' requests", async () => {
+    const total = 5_000;
+    const most = 1_024;
+    const crowded = replaceDesk({ maxPendingOfClient: 64 }, { maxPendingRequests: most });
+    const [greedy, other] = [await crowded.client(), await crowded.client()];
+    for (let request = 1; request <= total; request++) greedy.far.send(requestsPacket({ kind: Kind.items, request }));
+    await until("all of it is sent", async () => (greedy.far.socket.writableLength === 0 ? true : null));
+    // Behind it a request that is not ordered: when it is there, the others' were read as far as they are.
+    other.far.send(requestsPacket({ kind: Kind.items, request: 1 }, { kind: Kind.status, request: 2 }));
+    await until("the other was heard", async () => crowded.gateway.takeLocalRequest());
+    let answers: number[] = [];
+    let told = 0;
+    await until("all are answered", async () => {
+      assert.ok(crowded.gateway.pending < most, `${crowded.gateway.pending} wait`);
+      crowded.gateway.refusePending(Status["no-quorum"]);
+      crowded.sockets.flush();
+      for (const { request, status } of greedy.far.messages.splice(0).flatMap((message) => answersIn(message))) {
+        assert.equal(status, Status["no-quorum"]);
+        answers = [...answers, request];
+      }
+      told += other.far.messages.splice(0).length;
+      return answers.length >= total && told > 0 ? true : null;
+    });
+    assert.deepEqual(
+      answers,
+      Array.from({ length: total }, (_, i) => i + 1),
+    );
+    assert.equal(crowded.gateway.counters().busy, 0, "nobody was turned away");
+    assert.deepEqual(crowded.over, []);
+  });
+
+  it("let a client go that leaves while it is not read", async () => {
+    const crowded = replaceDesk({ maxPendingOfClient: 1 });
+    const { far } = await crowded.client();
+    far.send(ask());
+    await until("it waits", async () => (crowded.gateway.pending === 1 ? true : null));
+    far.socket.end();
+    crowded.gateway.refusePending(Status["no-quorum"]);
+    crowded.sockets.flush();
+    assert.equal((await crowded.nextOver()).why, "ended");
+    crowded.sockets.flush();
+  });
+
+  it("close one that says nothing and has no session, and not one that has", async () => {
+    const strict = replaceDesk({ idleTimeoutMs: 300 });
+    const [holder, idle] = [await strict.client(), await strict.client()];
+    holder.far.send(ask());
+    await until("it has spoken for a session", async () => (strict.gateway.pending === 1 ? true : null));
+    assert.deepEqual(await strict.nextOver(), { upstream: 0, client: idle.client, why: "idle", error: "" });
+    await idle.far.closed;
+    const late = await strict.client();
+    assert.equal((await strict.nextOver()).client, late.client);
+    answerNow(strict, holder.client, 1);
+    assert.equal(answersIn(await holder.far.next()).length, 1, "the session's client is still there");
+  });
+
+  it("close one that has a session and is not heard for longer than any session lives", async () => {
+    const strict = replaceDesk({ sessionIdleTimeoutMs: 300 });
+    const [frozen, other] = [await strict.client(), await strict.client()];
+    frozen.far.send(ask());
+    assert.deepEqual(await strict.nextOver(), { upstream: 0, client: frozen.client, why: "idle", error: "" });
+    await frozen.far.closed;
+    answerNow(strict, other.client, 1);
+    assert.equal(answersIn(await other.far.next()).length, 1);
+  });
+
+  it("count a client's time from when it was last heard", async () => {
+    const strict = replaceDesk({ idleTimeoutMs: 2_000 });
+    const [talks, silent] = [await strict.client(), await strict.client()];
+    const half = new Promise((resolve) => setTimeout(resolve, 1_000));
+    await half;
+    talks.far.send(requestsPacket({ kind: Kind.status, request: 1 }));
+    assert.equal((await strict.nextOver()).client, silent.client);
+    assert.equal((await strict.nextOver()).client, talks.client);
   });
 
   it("end a client behind its answers, and close it when it has closed", async () => {
@@ -242,7 +359,7 @@ describe("sockets of a gateway", function () {
 
   it("may be closed in the middle of a turn", async () => {
     const gateway = engine.createGateway(orderingOptions());
-    const limits = { pauseAboveBytes: 1024, unreadTimeoutMs: 1000, maxUpstreamBytes: 1024 };
+    const limits = generous;
     const sockets = engine.createSockets(gateway, { ...limits, turn: () => gateway.close() });
     const { near, far } = await connectedSockets();
     const { a, b } = sessionPair();
@@ -272,7 +389,7 @@ describe("sockets of a gateway", function () {
   });
 
   it("are made of a gateway that has none yet, whole limits and a function", () => {
-    const right = { pauseAboveBytes: 1, unreadTimeoutMs: 1, maxUpstreamBytes: 1, turn: () => {} };
+    const right = { ...generous, turn: () => {} };
     const create = engine.createSockets as (...args: readonly unknown[]) => Sockets;
     const gateway = engine.createGateway(orderingOptions());
     for (const wrong of [undefined, null, {}, engine.createOrderer(orderingOptions()), desk.sockets]) {

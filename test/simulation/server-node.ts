@@ -2,8 +2,8 @@
 
 import { type Intake, type Orderer, Intake as Outcome } from "../../ts/engine/types.js";
 import { TmrError } from "../../ts/errors.js";
-import type { TwinRole } from "../../ts/failover/twin.js";
-import { roleNumber } from "../../ts/failover/twin-link.js";
+import type { HandOverOutcome } from "../../ts/failover/hand-over.js";
+import { roleNumber, roleOf } from "../../ts/failover/twin.js";
 import type { CommandOutcome } from "../../ts/server/commands.js";
 import { TmrCore } from "../../ts/tmr/core.js";
 import type { CoreEvent } from "../../ts/tmr/core-ports.js";
@@ -18,7 +18,6 @@ import { Process } from "./process.js";
 import { engine, TWIN_KEY, type UpstreamId, upstreamIds } from "./system.js";
 import type { World } from "./world.js";
 
-const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping", "stopped"];
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
 
@@ -96,6 +95,14 @@ export class ServerNode extends Process {
     });
   }
 
+  /** Hands over to the twin in order; `settle` is told null, or why not. */
+  switchOver(settle: (outcome: HandOverOutcome) => void): void {
+    this.receive(() => {
+      this.core.switchOver(this.nowMs, settle);
+      this.#planPump();
+    });
+  }
+
   /** Has a record ordered for whoever runs this server. */
   command(record: SystemRecord, settle: (outcome: CommandOutcome) => void): void {
     this.receive(() => {
@@ -136,6 +143,7 @@ export class ServerNode extends Process {
         send: (upstream, message) => this.#send(upstream, message),
         durably: (change) => this.#durably(change),
         beat: () => this.#beat(),
+        tellTwin: (message) => this.#twinOut?.send(encodeLink(message)),
         dropClients: () => {
           this.#sayNotActiveToAll();
           this.#flush();
@@ -262,7 +270,10 @@ export class ServerNode extends Process {
     return {
       message: (bytes) => {
         const message = decodeLink(bytes);
-        if (message?.type === "heartbeat") this.core.peerHeard(message, roles[message.role] ?? null, this.nowMs);
+        if (message?.type === "heartbeat") this.core.peerHeard(message, roleOf(message.role), this.nowMs);
+        if (message?.type === "handOver") this.core.twinSaid(message, null, this.nowMs);
+        if (message?.type === "handOverReply") this.core.twinSaid(message, roleOf(message.role), this.nowMs);
+        this.#planPump();
       },
       closed: () => {
         if (this.#twinIn !== end) return;

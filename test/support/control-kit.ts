@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ControlTarget } from "../../ts/admin/control-socket.js";
+import { TmrError } from "../../ts/errors.js";
 import { Status } from "../../ts/wire/kinds.js";
 import { RESULT_BYTES, readResult, writeResult } from "../../ts/wire/result.js";
 import type { ServerRole, UpstreamState, UpstreamStatus } from "../../ts/wire/server-status.js";
@@ -38,6 +39,13 @@ export class FakeControlTarget implements ControlTarget {
   takeOver(): void {
     this.calls.push("take-over");
     this.begun();
+  }
+
+  switchOver(): Promise<void> {
+    this.calls.push("switch-over");
+    if (this.refusal !== null) return Promise.reject(new TmrError("ERR_TMR_STATE", this.refusal));
+    this.begun();
+    return Promise.resolve();
   }
 
   admit(which: 1 | 2 | 3 | "all"): string | null {
@@ -78,10 +86,12 @@ function statusOf(role: ServerRole, phase: string, quorum: boolean): ReturnType<
       position: 0,
       epoch: 1,
       agrees: state === "streaming",
+      protocol: state === "down" ? 0 : 2,
       lastFault: "",
     }),
   );
-  return { role, phase, quorum, upstreams };
+  const peer = { name: "tmr-b", address: "127.0.0.1:7102", connected: true, role: "passive" } as const;
+  return { role, phase, quorum, peer, upstreams };
 }
 
 /** Leaves a socket file at `path` as a process that is killed does. */

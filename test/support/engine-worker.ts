@@ -68,7 +68,14 @@ async function reach(stage: Stage, pattern: HandshakePattern): Promise<void> {
 /** Sockets whose client has sent bytes, and has left more unread than the system takes. */
 async function openSockets(): Promise<Sockets> {
   const gateway = engine.createGateway(orderingOptions({ maxClientOutputBytes: 64 * 1024 * 1024 }));
-  const limits = { pauseAboveBytes: 1024, unreadTimeoutMs: 60_000, maxUpstreamBytes: 1024 };
+  const limits = {
+    pauseAboveBytes: 1024,
+    unreadTimeoutMs: 60_000,
+    idleTimeoutMs: 60_000,
+    sessionIdleTimeoutMs: 60_000,
+    maxPendingOfClient: 1024,
+    maxUpstreamBytes: 1024,
+  };
   const sockets = engine.createSockets(gateway, { ...limits, turn: () => {} });
   const { near, far } = await connectedSockets();
   const { a, b } = sessionPair();

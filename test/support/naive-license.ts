@@ -346,7 +346,8 @@ export class NaiveLicense {
     this.rules = rules;
     const denied = [...this.handles.values()].filter(({ state, names, terms, seats }) => {
       const rule = this.ruleOf(names, terms);
-      return state === "queued" && (rule?.effect === "deny" || seats > (rule?.limit || NEVER));
+      const limit = rule?.limit ?? 0;
+      return state === "queued" && (rule?.effect === "deny" || seats > (limit === 0 ? NEVER : limit));
     });
     denied.sort((a, b) => this.slotOf(a.number) - this.slotOf(b.number));
     for (const handle of denied) this.#lose(handle, "denied");

@@ -40,6 +40,10 @@ class CountingState implements LicenseState {
     readonly statements: Map<number, { version: number; digest: string }>,
   ) {}
 
+  signingKey(): null {
+    return null;
+  }
+
   statementVersion(upstream: UpstreamNumber): number {
     return this.statements.get(upstream)?.version ?? 0;
   }

@@ -5,7 +5,7 @@
  */
 
 import type { TwinRole } from "../../ts/failover/twin.js";
-import { roleNumber } from "../../ts/failover/twin-link.js";
+import { roleNumber } from "../../ts/failover/twin.js";
 import { MemoryStore } from "../../ts/store/memory-store.js";
 import type { UpstreamId } from "../../ts/tmr/choose.js";
 import { TmrCore } from "../../ts/tmr/core.js";
@@ -241,6 +241,7 @@ class World {
           this.#say(twin, roleInWords(server().core.role));
           this.#beat(twin);
         },
+        tellTwin: () => {},
         dropClients: () => this.#say(twin, "sends its clients to the other one"),
         statusDocument: () => new Uint8Array(0),
         holding: () => {},

@@ -8,6 +8,9 @@ const gateway = engine.createGateway(orderingOptions());
 const sockets = engine.createSockets(gateway, {
   pauseAboveBytes: 1024,
   unreadTimeoutMs: 1000,
+  idleTimeoutMs: 60_000,
+  sessionIdleTimeoutMs: 60_000,
+  maxPendingOfClient: 1024,
   maxUpstreamBytes: 1024,
   turn: () => {
     throw new Error("thrown in a turn");

@@ -14,7 +14,7 @@ import { type Genesis, genesisDigest } from "../../ts/license/genesis.js";
 import type { Connection } from "../../ts/transport/connection.js";
 import { dial } from "../../ts/transport/dial.js";
 import type { Purpose } from "../../ts/transport/handshake.js";
-import { type RunningUpstream, runUpstream } from "../../ts/upstream/server.js";
+import { type RunningUpstream, runUpstream, type UpstreamDependencies } from "../../ts/upstream/server.js";
 import { decodeLink, encodeLink, type LinkMessage, type LinkMessageOf, type LinkName } from "../../ts/wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES, MessageField, MessageType } from "../../ts/wire/message.js";
 import { type Issuing, issuingIn, license } from "./issuing.js";
@@ -57,11 +57,15 @@ export class UpstreamFolder {
     return loadServerConfig(this.issuing.system.serverFiles[twin]);
   }
 
-  run(config: UpstreamConfig = this.config, log: Logger = pino({ level: "silent" })): Promise<RunningUpstream> {
+  run(
+    config: UpstreamConfig = this.config,
+    log: Logger = pino({ level: "silent" }),
+    more: Partial<UpstreamDependencies> = {},
+  ): Promise<RunningUpstream> {
     const fatal = (error: unknown) => {
       throw error;
     };
-    return runUpstream(config, { engine, log, version: "0.0.0-test", fatal });
+    return runUpstream(config, { engine, log, version: "0.0.0-test", fatal, ...more });
   }
 }
 

@@ -70,10 +70,16 @@ describe("a TMR server that is asked for signatures", () => {
     readonly told: string[] = [];
     readonly sent: (LinkMessageOf<"attest"> & { readonly to: UpstreamId })[] = [];
     connected: UpstreamId[] = [1, 2, 3];
+    /** Checks that take their time; null: they are done at once. */
+    later: (() => void)[] | null = null;
     readonly attestations = new Attestations({
       connected: () => this.connected,
       send: (to, message) => this.sent.push({ ...message, to }),
-      isGenuine: (upstream, _document, signature) => signature[0] === upstream,
+      check: (upstream, { signature }, settle) => {
+        const verdict = () => settle(signature[0] === upstream);
+        if (this.later === null) verdict();
+        else this.later.push(verdict);
+      },
     });
 
     ask(nowMs = 0): void {
@@ -119,6 +125,56 @@ describe("a TMR server that is asked for signatures", () => {
         asked.answer(2, signed(2), 77);
       },
       [],
+    ],
+    [
+      "counts a certificate of 12,288 bytes and none that is longer",
+      (asked) => {
+        asked.ask();
+        asked.answer(1, { ...signed(1), certificate: Buffer.alloc(12_289, "certificate 1 ") });
+        asked.answer(2, signed(2));
+        assert.deepEqual(asked.told, []);
+        asked.answer(3, { ...signed(3), certificate: Buffer.alloc(12_288, "certificate 3 ") });
+      },
+      ["ok 2 3"],
+    ],
+    [
+      "with two upstreams of which one has too long a certificate tells that nothing is signed, and goes on",
+      (asked) => {
+        asked.connected = [1, 2];
+        asked.ask();
+        asked.answer(1, { ...signed(1), certificate: Buffer.alloc(60_000) });
+        asked.answer(2, signed(2));
+        asked.connected = [2, 3];
+        asked.ask();
+        asked.answer(2, signed(2));
+        asked.answer(3, signed(3));
+      },
+      ["not-found", "ok 2 3"],
+    ],
+    [
+      "waits for checks that take their time, and hears no upstream twice meanwhile",
+      (asked) => {
+        asked.later = [];
+        asked.ask();
+        asked.answer(1, signed(1));
+        asked.answer(1, signed(1));
+        asked.answer(2, signed(1));
+        asked.answer(3, signed(3));
+        assert.deepEqual([asked.told.length, asked.later.length], [0, 3]);
+        for (const settle of asked.later) settle();
+      },
+      ["ok 1 3"],
+    ],
+    [
+      "does not wait for a check longer than for an answer",
+      (asked) => {
+        asked.later = [];
+        asked.ask(0);
+        for (const id of [1, 2, 3] as const) asked.answer(id, signed(id));
+        asked.attestations.tick(1_000);
+        for (const settle of asked.later) settle();
+      },
+      ["no-quorum"],
     ],
     [
       "with one upstream there is no quorum",

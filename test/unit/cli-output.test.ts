@@ -36,6 +36,7 @@ function upstream(id: number, state: UpstreamStatus["state"] = "streaming"): Ups
     position: down ? 0 : 120,
     epoch: down ? 0 : 6,
     agrees: !down,
+    protocol: down ? 0 : 2,
     lastFault: down ? "connection closed" : "",
   };
 }
@@ -58,6 +59,8 @@ function server(role: ServerStatus["role"], upstreams: readonly UpstreamStatus[]
     oddLicenses: 0,
     counters: {},
     version: "0.1.0",
+    versions: { protocol: { min: 1, max: 2 }, rules: { min: 1, max: 1 } },
+    wallMs: 0,
     pid: 1,
     uptimeMs: 1,
   };

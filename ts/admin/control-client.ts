@@ -9,6 +9,7 @@ import {
   MAX_ANSWER_BYTES,
   type ProposedAnswer,
   type ProposeRequest,
+  type ShownContext,
 } from "./control-protocol.js";
 
 /** One TMR server on this machine. Every call throws ERR_TMR_CONNECT, ERR_TMR_TIMEOUT or what the server answers. */
@@ -33,6 +34,12 @@ export class ControlClient {
     await this.#begin({ command: "take-over" });
   }
 
+  /** Hands over to the twin and resolves when that is active; ERR_TMR_STATE says why it is not. */
+  async switchOver(): Promise<void> {
+    const answer = await this.#ask({ command: "switch-over" });
+    if (answer["done"] !== true) throw this.#notUnderstood();
+  }
+
   /** Asks the server to admit a blank upstream by force; ERR_TMR_STATE says why it does not. */
   async admit(upstream: Admitted): Promise<void> {
     await this.#begin({ command: "admit", upstream });
@@ -46,6 +53,27 @@ export class ControlClient {
   /** Has a record ordered by the server; its result, which may be a refusal, says what came of it. */
   async propose(record: Omit<ProposeRequest, "command">): Promise<ProposedAnswer> {
     const answer = await this.#ask({ command: "propose", ...record });
+    if (!isProposedAnswer(answer)) throw this.#notUnderstood();
+    return answer;
+  }
+
+  /** What the upstreams say of their containers; ERR_TMR_STATE when the server is not the active one. */
+  async contexts(): Promise<readonly ShownContext[]> {
+    const answer = await this.#ask({ command: "contexts" });
+    if (!Array.isArray(answer["contexts"])) throw this.#notUnderstood();
+    return answer["contexts"] as readonly ShownContext[];
+  }
+
+  /** Has one upstream import an update; throws with the reason why it does not. */
+  async applyUpdate(upstream: 1 | 2 | 3, update: string): Promise<"applied" | "there"> {
+    const { outcome } = await this.#ask({ command: "apply-update", upstream, update });
+    if (outcome !== "applied" && outcome !== "there") throw this.#notUnderstood();
+    return outcome;
+  }
+
+  /** The machine with this base64url signing key takes the place of an upstream; both others have to vouch for it. */
+  async replace(upstream: 1 | 2 | 3, key: string): Promise<ProposedAnswer> {
+    const answer = await this.#ask({ command: "replace", upstream, key });
     if (!isProposedAnswer(answer)) throw this.#notUnderstood();
     return answer;
   }
@@ -126,12 +154,13 @@ function parseAnswer(line: string): Readonly<Record<string, unknown>> | null {
 }
 
 function isHealth(answer: unknown): answer is Health {
-  const { role, phase, quorum, answers, upstreams } = answer as Partial<Health>;
+  const { role, phase, quorum, answers, peer, upstreams } = answer as Partial<Health>;
   return (
     typeof role === "string" &&
     typeof phase === "string" &&
     typeof quorum === "boolean" &&
     typeof answers === "boolean" &&
+    typeof peer === "string" &&
     Array.isArray(upstreams) &&
     upstreams.every((state) => typeof state === "string")
   );

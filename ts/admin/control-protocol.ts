@@ -14,8 +14,12 @@ export type Admitted = 1 | 2 | 3 | "all";
 export type ControlRequest =
   | { readonly command: "health" }
   | { readonly command: "take-over" }
+  | { readonly command: "switch-over" }
   | { readonly command: "admit"; readonly upstream: Admitted }
   | { readonly command: "resume" }
+  | { readonly command: "contexts" }
+  | { readonly command: "apply-update"; readonly upstream: 1 | 2 | 3; readonly update: string }
+  | { readonly command: "replace"; readonly upstream: 1 | 2 | 3; readonly key: string }
   | ProposeRequest;
 
 /** Has a system record ordered and answers with its voted result. */
@@ -34,6 +38,8 @@ export interface Health {
   readonly quorum: boolean;
   /** active with a quorum: this server can serve */
   readonly answers: boolean;
+  /** what the other twin says that it is; `unknown` while it says nothing, or where there is none */
+  readonly peer: string;
   /** states of upstreams 1, 2, 3, as this server sees them */
   readonly upstreams: readonly UpstreamState[];
 }
@@ -43,6 +49,11 @@ export interface Begun {
   readonly begun: true;
 }
 
+/** The answer to `switch-over`: the twin is active. */
+export interface Done {
+  readonly done: true;
+}
+
 /** The answer to `propose`. A refusal is a result too: its sentence is the blob. */
 export interface ProposedAnswer {
   /** name of the status */
@@ -50,6 +61,27 @@ export interface ProposedAnswer {
   readonly result: ShownResult;
   /** base64url */
   readonly blob: string;
+}
+
+/** What an upstream says of its containers, and how it stands. */
+export interface ShownContext {
+  readonly upstream: 1 | 2 | 3;
+  /** compact JWS; empty with a fault */
+  readonly context: string;
+  /** why there is none */
+  readonly fault: string;
+  /** it votes, and what its containers hold is stated and carried */
+  readonly counts: boolean;
+}
+
+/** The answer to `contexts`. */
+export interface ContextsAnswer {
+  readonly contexts: readonly ShownContext[];
+}
+
+/** The answer to `apply-update`: it is in the upstream's container; `contexts` says when it counts. */
+export interface AppliedAnswer {
+  readonly outcome: "applied" | "there";
 }
 
 /** What of a result is told: who asked, and proofs that go to clients, are left out. */
@@ -72,10 +104,10 @@ export interface ControlFault {
   readonly error: { readonly code: ErrorCode; readonly message: string };
 }
 
-/** The longest request, with its newline: an access list of 256 KiB fits, as base64url. */
-export const MAX_REQUEST_BYTES = 393_216;
-/** The longest answer, with its newline. */
-export const MAX_ANSWER_BYTES = 65_536;
+/** The longest request, with its newline: an update of one container fits, which also fits one message to an upstream. */
+export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+/** The longest answer, with its newline: the contexts of three upstreams. */
+export const MAX_ANSWER_BYTES = 1024 * 1024;
 
 const SOCKET_FILE = "control.sock";
 /** sockaddr_un has 108 bytes for the path and the zero behind it. */

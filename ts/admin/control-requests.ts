@@ -31,8 +31,12 @@ const recordFields = Object.fromEntries(
 const requestSchema = z.discriminatedUnion("command", [
   z.strictObject({ command: z.literal("health") }),
   z.strictObject({ command: z.literal("take-over") }),
+  z.strictObject({ command: z.literal("switch-over") }),
   z.strictObject({ command: z.literal("admit"), upstream: z.literal([1, 2, 3, "all"]) }),
   z.strictObject({ command: z.literal("resume") }),
+  z.strictObject({ command: z.literal("contexts") }),
+  z.strictObject({ command: z.literal("apply-update"), upstream: z.literal([1, 2, 3]), update: z.string() }),
+  z.strictObject({ command: z.literal("replace"), upstream: z.literal([1, 2, 3]), key: z.base64url() }),
   z.strictObject({
     command: z.literal("propose"),
     kind: z.literal(Object.keys(adminKinds) as AdminKind[]),
@@ -43,8 +47,9 @@ const requestSchema = z.discriminatedUnion("command", [
 
 /** What a request should have been. */
 export const EXPECTED =
-  'expected one line {"command":"health"}, {"command":"take-over"}, {"command":"admit","upstream":1|2|3|"all"}, ' +
-  '{"command":"resume"} or {"command":"propose","kind":…}';
+  'expected one line {"command":"health"}, {"command":"take-over"}, {"command":"switch-over"}, ' +
+  '{"command":"admit","upstream":1|2|3|"all"}, {"command":"resume"}, {"command":"contexts"}, {"command":"apply-update","upstream":1|2|3,"update":…} ' +
+  '{"command":"replace","upstream":1|2|3,"key":…} or {"command":"propose","kind":…}';
 
 /** The request in a line, or null. */
 export function parseRequest(line: Buffer): ControlRequest | null {

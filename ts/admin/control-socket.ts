@@ -9,28 +9,43 @@ import type { ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemRecord } from "../wire/system-record.js";
 import {
   type Admitted,
+  type AppliedAnswer,
   type Begun,
+  type ContextsAnswer,
   type ControlFault,
   controlSocketPath,
+  type Done,
   type Health,
   MAX_REQUEST_BYTES,
   type ProposedAnswer,
+  type ShownContext,
 } from "./control-protocol.js";
 import { EXPECTED, parseRequest, recordOf, shownAnswer } from "./control-requests.js";
 
 /** What a control socket commands. */
 export interface ControlTarget {
-  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams">;
+  status(): Pick<ServerStatus, "role" | "phase" | "quorum" | "upstreams"> & {
+    readonly peer?: ServerStatus["peer"];
+  };
   takeOver(): void;
+  /** Hands over to the twin; rejects with a TmrError that says why it is not active. */
+  switchOver(): Promise<void>;
   /** Null when the admission has begun, else a sentence that says why not. */
   admit(which: Admitted): string | null;
   /** Null when a server that had stopped takes part again, else why not. */
   resume(): string | null;
   /** Has a record ordered; resolves to its voted result, rejects with a TmrError when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** The containers of its upstreams; left out: a server without upstreams. Both reject with a TmrError. */
+  readonly updates?: {
+    contexts(): Promise<readonly ShownContext[]>;
+    apply(upstream: 1 | 2 | 3, update: string): Promise<"applied" | "there">;
+    /** The machine with this signing key, which system.toml names, takes the place of an upstream; its voted result. */
+    replace(upstream: 1 | 2 | 3, key: string): Promise<SystemAnswer>;
+  };
 }
 
-type Answer = Health | Begun | ProposedAnswer | ControlFault;
+type Answer = Health | Begun | Done | ProposedAnswer | ContextsAnswer | AppliedAnswer | ControlFault;
 
 const MAX_CONNECTIONS = 16;
 /** How long a connection may live, from its first moment. */
@@ -110,7 +125,8 @@ export class ControlSocket {
       clearTimeout(timer);
       this.#sockets.delete(socket);
     });
-    let received = Buffer.alloc(0);
+    const received: Buffer[] = [];
+    let length = 0;
     let answered = false;
     const answer = (what: Answer): void => {
       answered = true;
@@ -118,14 +134,14 @@ export class ControlSocket {
     };
     socket.on("data", (chunk: Buffer) => {
       if (answered) return;
-      received = Buffer.concat([received, chunk]);
-      const end = received.indexOf(NEWLINE);
-      const length = end < 0 ? received.length : end + 1;
+      const end = chunk.indexOf(NEWLINE);
+      received.push(end < 0 ? chunk : chunk.subarray(0, end));
+      length += end < 0 ? chunk.length : end + 1;
       if (length > MAX_REQUEST_BYTES) {
         answer(fault("ERR_TMR_PROTOCOL", `${EXPECTED}, received more than ${MAX_REQUEST_BYTES} bytes`));
       } else if (end >= 0) {
         answered = true;
-        void this.#answerTo(received.subarray(0, end)).then(answer);
+        void this.#answerTo(Buffer.concat(received)).then(answer);
       }
     });
     socket.on("end", () => {
@@ -147,12 +163,23 @@ export class ControlSocket {
         target.takeOver();
         return { begun: true };
       }
+      case "switch-over":
+        return answered(async () => {
+          await target.switchOver();
+          return { done: true };
+        });
       case "admit":
         return begunUnless(target.admit(request.upstream));
       case "resume":
         return begunUnless(target.resume());
       case "propose":
-        return proposed(target, recordOf(request));
+        return answered(async () => shownAnswer(await target.propose(recordOf(request))));
+      case "contexts":
+        return answered(async () => ({ contexts: await updatesOf(target).contexts() }));
+      case "apply-update":
+        return answered(async () => ({ outcome: await updatesOf(target).apply(request.upstream, request.update) }));
+      case "replace":
+        return answered(async () => shownAnswer(await updatesOf(target).replace(request.upstream, request.key)));
       default:
         return request satisfies never;
     }
@@ -160,14 +187,27 @@ export class ControlSocket {
 }
 
 function healthOf(target: ControlTarget): Health {
-  const { role, phase, quorum, upstreams } = target.status();
+  const { role, phase, quorum, peer, upstreams } = target.status();
   const answers = role === "active" && quorum;
-  return { role, phase, quorum, answers, upstreams: upstreams.map(({ state }) => state) };
+  return {
+    role,
+    phase,
+    quorum,
+    answers,
+    peer: peer?.connected === true ? peer.role : "unknown",
+    upstreams: upstreams.map(({ state }) => state),
+  };
 }
 
-async function proposed(target: ControlTarget, record: SystemRecord): Promise<Answer> {
+function updatesOf({ updates }: ControlTarget): NonNullable<ControlTarget["updates"]> {
+  if (updates !== undefined) return updates;
+  throw new TmrError("ERR_TMR_STATE", "this server has no upstreams: activate by its upstream.toml");
+}
+
+/** An answer that takes its time, or the fault that is its end. */
+async function answered(answer: () => Promise<Answer>): Promise<Answer> {
   try {
-    return shownAnswer(await target.propose(record));
+    return await answer();
   } catch (error) {
     if (error instanceof TmrError) return fault(error.code, error.message);
     throw error;

@@ -5,17 +5,10 @@
  */
 import { randomBytes, sign, verify } from "node:crypto";
 import { ed25519PrivateKey, ed25519PublicKeyObject } from "../config/key-files.js";
-import { type LicenseCertificate, verifyCertificate } from "../container/certificate.js";
+import { verifyAttestation } from "../container/attestation.js";
 import { FirmItemFault } from "../container/firm-item.js";
 import { TmrError } from "../errors.js";
-import {
-  attestMessage,
-  type BorrowDocument,
-  type BorrowProof,
-  borrowBytes,
-  decodeExactly,
-  signaturesNeeded,
-} from "../wire/borrow.js";
+import { type BorrowDocument, type BorrowProof, decodeExactly, signaturesNeeded } from "../wire/borrow.js";
 import { borrowError, readBorrowFile, readBorrowKey } from "./borrow-file.js";
 import { noteSeen, readSeen } from "./seen-time.js";
 
@@ -84,49 +77,18 @@ function firmKeyOf(key: string | Uint8Array): Uint8Array {
 /** From the firm's key to the document. Throws ERR_TMR_BORROW. */
 export async function checkChain(file: string, proof: BorrowProof, firmKey: Uint8Array): Promise<void> {
   const { document, signatures } = proof;
-  const message = attestMessage(borrowBytes(document));
   const holders = new Set<string>();
-  for (const { certificate: jws, signature } of signatures) {
-    const certificate = await verifyCertificate(jws, firmKey).catch((cause: unknown) => {
+  for (const signature of signatures) {
+    const { holder } = await verifyAttestation(document, signature, firmKey).catch((cause: unknown) => {
       if (cause instanceof FirmItemFault) throw borrowError(file, cause.message, cause);
       throw cause;
     });
-    const holder = ed25519PublicKeyObject(Buffer.from(certificate.holder, "base64url"));
-    if (!verify(null, message, holder, Buffer.from(signature, "base64url"))) {
-      throw borrowError(
-        file,
-        `altered: the signature of the holder of container ${certificate.container} does not fit`,
-      );
-    }
-    const fault = faultAgainst(document, certificate);
-    if (fault !== null) throw borrowError(file, `${fault} (certificate of container ${certificate.container})`);
-    holders.add(certificate.holder);
+    holders.add(holder);
   }
   const needed = signaturesNeeded(document);
   if (holders.size >= needed) return;
   const servers = needed === 1 ? "one server" : "two different upstreams";
   throw borrowError(file, `${servers} must have signed it, ${holders.size} did`);
-}
-
-/** What a document says that the firm did not allow; null when it fits. */
-function faultAgainst(document: BorrowDocument, certificate: LicenseCertificate): string | null {
-  const own = { productCode: certificate.productCode, featureMap: certificate.featureMap };
-  const asked = [own, ...(certificate.modules ?? [])].find(({ productCode }) => productCode === document.productCode);
-  const isSame =
-    certificate.actId === document.actId &&
-    certificate.firmCode === document.firmCode &&
-    certificate.tmrId === document.tmrId &&
-    (certificate.tmrId || certificate.itemRef) === document.itemRef &&
-    certificate.terms === document.terms;
-  if (!isSame || asked === undefined) return "it is of another license than the firm certified";
-  if ((document.featureMap & ~asked.featureMap) !== 0) return "it has feature bits that the license lacks";
-  if (document.quantity > certificate.quantity) return `it has more seats than the license: ${document.quantity}`;
-  const { fromMs, untilMs } = document;
-  if (untilMs - fromMs > certificate.borrowSeconds * 1000) return "it was borrowed for longer than the license allows";
-  const { activationMs = 0, expirationMs = Number.POSITIVE_INFINITY } = certificate;
-  if (fromMs < activationMs || untilMs > expirationMs) return "it was borrowed beyond the dates of the license";
-  const isRevocable = certificate.borrowRevocable === true;
-  return document.revocable === isRevocable ? null : "it says otherwise than the license whether it may be called back";
 }
 
 /** Who borrowed it is here when a challenge is answered by the key. */

@@ -7,8 +7,8 @@ import { Faults } from "../config/faults.js";
 import { decodeBase64url, integer, line, table, U32_MAX, UNIVERSAL_FIRM_CODE_MIN } from "../config/fields.js";
 import { ed25519PublicKey, readKeyFile } from "../config/key-files.js";
 import type { FirmEntry } from "../config/system.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import { firmKeyId } from "../container/firm-item.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
 import { Ledger } from "./ledger.js";
 
 /** A firm with its private key. It shows nothing of the key when it is printed: a KeyObject never does. */

@@ -5,7 +5,7 @@ import type { LogLevel } from "../config/fields.js";
 import { ed25519PublicKey, newUpstreamKeys, upstreamKeyText, x25519PublicKey } from "../config/key-files.js";
 import { loadStandalone, type Standalone, type StandaloneConfig } from "../config/standalone.js";
 import type { FirmEntry } from "../config/system.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import { firmToml, section, toml } from "./found-system.js";
 
 /** What {@link createStandalone} needs to know; everything has a default. */
@@ -56,6 +56,7 @@ export function createStandalone(dir: string, options: CreateStandaloneOptions =
       address: options.address ?? "127.0.0.1:7101",
       key: x25519PublicKey(keys.noise),
       signingKey: ed25519PublicKey(keys.signing),
+      sealingKey: keys.sealing && x25519PublicKey(keys.sealing),
     }),
     ...(options.firms ?? []).map(firmToml),
   ].join("\n");

@@ -13,9 +13,9 @@ import {
 } from "../config/key-files.js";
 import type { ServerConfig } from "../config/server.js";
 import { type FirmEntry, loadSystem, type System } from "../config/system.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import type { OrderingLimits } from "../engine/types.js";
 import { TmrError } from "../errors.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
 
 /** A port on the system's host, or a whole `host:port`. */
 export type Endpoint = number | string;
@@ -69,59 +69,23 @@ export function createSystem(dir: string, options: CreateSystemOptions = {}): Cr
   const systemFile = join(root, "system.toml");
   refuseExisting(systemFile, "a system is founded once; choose another folder");
   makeFolder(root);
-
-  const serverNames = options.serverNames ?? (["tmr-a", "tmr-b"] as const);
-  const upstreamNames = options.upstreamNames ?? (["upstream-1", "upstream-2", "upstream-3"] as const);
-  const first = newServerKeys();
-  const serverKeys = [first, newServerKeys(first)] as const;
-  const upstreamKeys = [newUpstreamKeys(), newUpstreamKeys(), newUpstreamKeys()] as const;
-  const at = (endpoint: Endpoint): string =>
-    typeof endpoint === "number" ? `${options.host ?? "127.0.0.1"}:${endpoint}` : endpoint;
-  const [clients, twins, upstreams] = endpoints(options);
-
-  const text = [
-    "# One TMR system. The same file on all five servers and on clients; it holds no secret.",
-    toml({
-      name: options.name ?? "tmr",
-      id: randomBytes(16),
-      virtualContainer: options.virtualContainer ?? `131-${randomBytes(4).readUInt32LE()}`,
-      clientKey: x25519PublicKey(first.client),
-    }),
-    ...serverKeys.map((keys, i) =>
-      section("[[server]]", {
-        name: serverNames[i],
-        clients: at(clients[i] as Endpoint),
-        twin: at(twins[i] as Endpoint),
-        key: x25519PublicKey(keys.noise),
-      }),
-    ),
-    ...upstreamKeys.map((keys, i) =>
-      section("[[upstream]]", {
-        id: i + 1,
-        name: upstreamNames[i],
-        address: at(upstreams[i] as Endpoint),
-        key: x25519PublicKey(keys.noise),
-        signingKey: ed25519PublicKey(keys.signing),
-      }),
-    ),
-    ...(options.firms ?? []).map(firmToml),
-  ].join("\n");
-  writeFileDurably(systemFile, text);
+  const founded = foundSystem(options);
+  writeFileDurably(systemFile, founded.system);
 
   const log = section("[log]", { level: options.logLevel ?? "info" });
-  const upstreamDirs = upstreamKeys.map((keys, i) => {
+  const upstreamDirs = founded.upstreamKeys.map((keys, i) => {
     const folder = join(root, `upstream-${i + 1}`);
     makeFolder(join(folder, "containers"));
-    writeFileDurably(join(folder, "key.json"), upstreamKeyText(keys), { mode: 0o600 });
+    writeFileDurably(join(folder, "key.json"), keys, { mode: 0o600 });
     const own = { id: i + 1, state: "state", containers: "containers", key: "key.json", system: "../system.toml" };
     writeFileDurably(join(folder, "upstream.toml"), [section("[upstream]", own), log].join("\n"));
     return folder;
   });
-  const serverDirs = serverKeys.map((keys, i) => {
+  const serverDirs = founded.serverKeys.map((keys, i) => {
     const folder = join(root, `server-${"ab"[i]}`);
     makeFolder(folder);
-    writeFileDurably(join(folder, "key.json"), serverKeyText(keys), { mode: 0o600 });
-    const own = { name: serverNames[i], state: "state", key: "key.json", system: "../system.toml" };
+    writeFileDurably(join(folder, "key.json"), keys, { mode: 0o600 });
+    const own = { name: founded.serverNames[i], state: "state", key: "key.json", system: "../system.toml" };
     const tables = [
       section("[server]", own),
       ...(options.timing === undefined ? [] : [section("[timing]", options.timing)]),
@@ -141,6 +105,65 @@ export function createSystem(dir: string, options: CreateSystemOptions = {}): Cr
     serverFiles: inEach(serverDirs, "tmr.toml") as [string, string],
     containerDirs: inEach(upstreamDirs, "containers") as [string, string, string],
     system: loadSystem(systemFile),
+  };
+}
+
+/** A new system as texts: system.toml, and the key files, which are secret. */
+export interface FoundedSystem {
+  readonly system: string;
+  readonly virtualContainer: string;
+  readonly serverNames: readonly [string, string];
+  readonly upstreamNames: readonly [string, string, string];
+  readonly serverKeys: readonly [string, string];
+  readonly upstreamKeys: readonly [string, string, string];
+}
+
+/** Founds a system with fresh keys, without writing anything. */
+export function foundSystem(options: CreateSystemOptions): FoundedSystem {
+  const serverNames = options.serverNames ?? (["tmr-a", "tmr-b"] as const);
+  const upstreamNames = options.upstreamNames ?? (["upstream-1", "upstream-2", "upstream-3"] as const);
+  const first = newServerKeys();
+  const serverKeys = [first, newServerKeys(first)] as const;
+  const upstreamKeys = [newUpstreamKeys(), newUpstreamKeys(), newUpstreamKeys()] as const;
+  const at = (endpoint: Endpoint): string =>
+    typeof endpoint === "number" ? `${options.host ?? "127.0.0.1"}:${endpoint}` : endpoint;
+  const [clients, twins, upstreams] = endpoints(options);
+  const virtualContainer = options.virtualContainer ?? `131-${randomBytes(4).readUInt32LE()}`;
+  const tables = [
+    "# One TMR system. The same file on all five servers and on clients; it holds no secret.",
+    toml({
+      name: options.name ?? "tmr",
+      id: randomBytes(16),
+      virtualContainer,
+      clientKey: x25519PublicKey(first.client),
+    }),
+    ...serverKeys.map((keys, i) =>
+      section("[[server]]", {
+        name: serverNames[i],
+        clients: at(clients[i] as Endpoint),
+        twin: at(twins[i] as Endpoint),
+        key: x25519PublicKey(keys.noise),
+      }),
+    ),
+    ...upstreamKeys.map((keys, i) =>
+      section("[[upstream]]", {
+        id: i + 1,
+        name: upstreamNames[i],
+        address: at(upstreams[i] as Endpoint),
+        key: x25519PublicKey(keys.noise),
+        signingKey: ed25519PublicKey(keys.signing),
+        sealingKey: keys.sealing && x25519PublicKey(keys.sealing),
+      }),
+    ),
+    ...(options.firms ?? []).map(firmToml),
+  ];
+  return {
+    system: tables.join("\n"),
+    virtualContainer,
+    serverNames,
+    upstreamNames,
+    serverKeys: serverKeys.map(serverKeyText) as [string, string],
+    upstreamKeys: upstreamKeys.map(upstreamKeyText) as [string, string, string],
   };
 }
 

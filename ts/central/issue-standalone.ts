@@ -5,6 +5,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { loadStandalone, type Standalone } from "../config/standalone.js";
+import { makeFolder, writeFileDurably } from "../config/write-file.js";
 import { signCertificates } from "../container/certificate.js";
 import {
   ACTIVATION_MASK,
@@ -19,7 +20,6 @@ import { signFirmItem } from "../container/firm-item.js";
 import { type Terms, termsDigest } from "../container/terms.js";
 import { TmrError } from "../errors.js";
 import { type LicenseDescription, loadDescription } from "./description.js";
-import { makeFolder, writeFileDurably } from "./files.js";
 import { type Firm, loadFirm } from "./firm.js";
 import { checkFirmIsTrusted, type IssuedLicense } from "./issue.js";
 import { Ledger, type OrdinaryAllocation } from "./ledger.js";

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadSystem, type System, type UpstreamId } from "../config/system.js";
+import { makeFolder, refuseExisting, writeFileDurably } from "../config/write-file.js";
 import { signCertificates } from "../container/certificate.js";
 import {
   ACTIVATION_MASK,
@@ -19,7 +20,6 @@ import { signFirmItem } from "../container/firm-item.js";
 import { type Terms, termsDigest } from "../container/terms.js";
 import { TmrError } from "../errors.js";
 import { type LicenseDescription, loadDescription } from "./description.js";
-import { makeFolder, refuseExisting, writeFileDurably } from "./files.js";
 import { type Firm, loadFirm } from "./firm.js";
 import { type Allocation, Ledger } from "./ledger.js";
 

@@ -1,8 +1,9 @@
-/** `tmr health` and `tmr take-over`: what an operator, or the virtual IP, asks a TMR server on its own machine. */
+/** `tmr health`, `tmr switch-over` and `tmr take-over`: what an operator asks a TMR server on its own machine. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { ControlClient } from "../admin/control-client.js";
 import type { Health } from "../admin/control-protocol.js";
+import { TmrError } from "../errors.js";
 import { type CliContext, ExitCode } from "./context.js";
 import { jsonOption, timeoutOption } from "./options.js";
 import { printable, type Terminal } from "./terminal.js";
@@ -22,7 +23,7 @@ interface HealthFlags extends ControlFlags {
 const ANSWER_MS = 5_000;
 const POLL_MS = 100;
 
-/** Adds the two commands. */
+/** Adds the three commands. */
 export function registerControl(program: Command, context: CliContext): void {
   const { terminal } = context;
   program
@@ -37,6 +38,15 @@ export function registerControl(program: Command, context: CliContext): void {
       context.exitCode = health.answers ? ExitCode.ok : ExitCode.notServing;
     });
   program
+    .command("switch-over")
+    .description(
+      "hand over from the TMR server on this machine, the active one, to its twin; 1 when that is not possible",
+    )
+    .requiredOption("-c, --config <file>", "tmr.toml")
+    .action(async ({ config }: Pick<ControlFlags, "config">) => {
+      context.exitCode = await switchOver(terminal, config);
+    });
+  program
     .command("take-over")
     .description("make the TMR server on this machine the active one; 1 when it is not within the time")
     .requiredOption("-c, --config <file>", "tmr.toml")
@@ -44,6 +54,22 @@ export function registerControl(program: Command, context: CliContext): void {
     .action(async (flags: ControlFlags) => {
       context.exitCode = await takeOver(terminal, flags);
     });
+}
+
+async function switchOver(terminal: Terminal, config: string): Promise<number> {
+  const client = await controlClient(config);
+  const startMs = performance.now();
+  try {
+    await client.switchOver();
+  } catch (error) {
+    if (!(error instanceof TmrError) || error.code !== "ERR_TMR_STATE") throw error;
+    terminal.err(`tmr: not switched over: ${printable(error.message)}\n`);
+    return ExitCode.notServing;
+  }
+  terminal.out(
+    `The other TMR server is active (${Math.round(performance.now() - startMs)} ms); this one is passive.\n`,
+  );
+  return ExitCode.ok;
 }
 
 /** The TMR server whose tmr.toml this is. */

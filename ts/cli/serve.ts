@@ -1,8 +1,15 @@
 /** `tmr server` and `tmr upstream`: a server process from its start to an orderly stop. */
 import type { Command } from "commander";
+import { loadEngine } from "../engine/index.js";
+import { type Beating, type HeartLog, startHeart } from "../service/heart.js";
+import { ServiceManager } from "../service/manager.js";
 
 /** A server that is running. */
-export interface Stoppable {
+export interface Running extends Beating {
+  readonly log: HeartLog;
+  /** Reads the configuration again and applies it, or says in the log why not. Never rejects. */
+  reload(): Promise<void>;
+  /** Ends in order, within a bounded time. */
   stop(): Promise<void>;
 }
 
@@ -17,7 +24,7 @@ export function registerServe(program: Command): void {
     .description("run a TMR server: active or the passive twin")
     .requiredOption("-c, --config <file>", "tmr.toml")
     .action(async ({ config }: ServeFlags) => {
-      await serveUntilSignal(async () => (await import("./start-server.js")).startServer(config));
+      await serveUntilSignal(async () => (await import("./start-server.js")).startServer(config), thisService());
     });
   program
     .command("upstream")
@@ -25,35 +32,90 @@ export function registerServe(program: Command): void {
     .requiredOption("-c, --config <file>", "upstream.toml")
     .action(async ({ config }: ServeFlags) => {
       const { isStandaloneConfig } = await import("../config/index.js");
-      await serveUntilSignal(async () =>
-        isStandaloneConfig(config)
-          ? (await import("./start-standalone.js")).startStandalone(config)
-          : (await import("./start-upstream.js")).startUpstream(config),
+      await serveUntilSignal(
+        async () =>
+          isStandaloneConfig(config)
+            ? (await import("./start-standalone.js")).startStandalone(config)
+            : (await import("./start-upstream.js")).startUpstream(config),
+        thisService(),
       );
     });
 }
 
+function thisService(): ServiceManager {
+  return new ServiceManager(process.env, process.pid, (path, message) => loadEngine().sendDatagram(path, message));
+}
+
 /**
- * Starts a server and stops it in order at SIGINT or SIGTERM; a second signal ends the process at once. Resolves when
- * the server has stopped. A signal that comes while it starts stops it as soon as it has started.
+ * Starts a server; SIGHUP has it read its configuration again, SIGINT or SIGTERM stop it in order, and a second one of these
+ * ends the process at once. Resolves when the server has stopped. A signal that comes while it starts counts as soon as it
+ * has started.
  */
-export async function serveUntilSignal(start: () => Promise<Stoppable>): Promise<void> {
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  let count = 0;
+export async function serveUntilSignal(start: () => Promise<Running>, manager: ServiceManager): Promise<void> {
+  let stops = 0;
   let stop: () => void = () => {};
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;
   });
-  const listener = (): void => {
-    if (++count > 1) process.exit(1);
+  const onStop = (): void => {
+    if (++stops > 1) process.exit(1);
     stop();
   };
-  for (const signal of signals) process.on(signal, listener);
+  const reloads = new Reloads(manager);
+  const onReload = (): void => reloads.wanted();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onStop);
+  process.on("SIGHUP", onReload);
   try {
     const server = await start();
+    const endHeart = startHeart(manager, server, server.log);
+    manager.ready();
+    reloads.started(server);
     await stopped;
+    manager.stopping();
+    await reloads.idle();
     await server.stop();
+    endHeart();
   } finally {
-    for (const signal of signals) process.off(signal, listener);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onStop);
+    process.off("SIGHUP", onReload);
+  }
+}
+
+/** One reload at a time; any number of signals meanwhile make one more. */
+class Reloads {
+  readonly #manager: ServiceManager;
+  #server: Running | null = null;
+  #wanted = false;
+  #running: Promise<void> | null = null;
+
+  constructor(manager: ServiceManager) {
+    this.#manager = manager;
+  }
+
+  wanted(): void {
+    this.#wanted = true;
+    if (this.#server !== null) this.#running ??= this.#run(this.#server);
+  }
+
+  started(server: Running): void {
+    this.#server = server;
+    if (this.#wanted) this.wanted();
+  }
+
+  /** Resolves when none is under way; none begins after that. */
+  async idle(): Promise<void> {
+    this.#server = null;
+    this.#wanted = false;
+    await this.#running;
+  }
+
+  async #run(server: Running): Promise<void> {
+    while (this.#wanted) {
+      this.#wanted = false;
+      this.#manager.reloading(process.hrtime.bigint() / 1000n);
+      await server.reload();
+      this.#manager.ready();
+    }
+    this.#running = null;
   }
 }

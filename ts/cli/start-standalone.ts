@@ -1,20 +1,22 @@
-/** Wires one standalone license server: configuration, engine, log, control socket, SIGHUP to read the containers again. */
-import type { Logger } from "pino";
+/** Wires one standalone license server: configuration, engine, log, control socket. */
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
-import { loadStandaloneConfig } from "../config/index.js";
+import { loadStandaloneConfig, type StandaloneConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
+import { TmrError } from "../errors.js";
+import { atWork } from "../service/at-work.js";
 import { type RunningStandalone, runStandalone } from "../standalone/server.js";
 import type { TrackedServer } from "../tracking/service.js";
 import { packageVersion } from "../version.js";
-import type { Stoppable } from "./serve.js";
+import { readContainers, reloadConfig } from "./reload.js";
+import type { Running } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
-import { startTracking } from "./start-tracking.js";
+import { Tracking } from "./start-tracking.js";
 
 /**
  * Starts the standalone license server that `file` describes, with its control socket: that comes first and goes last,
  * because it keeps another server out of the state folder.
  */
-export async function startStandalone(file: string): Promise<Stoppable> {
+export async function startStandalone(file: string): Promise<Running> {
   const config = loadStandaloneConfig(file);
   const log = serverLog(config.name, config.log.level);
   const control = await ControlSocket.open(config.state);
@@ -29,20 +31,40 @@ export async function startStandalone(file: string): Promise<Stoppable> {
   control.attach(controlled(server));
   const { name, listen, state, keys } = config;
   const owner = { name, address: listen, system: name, stateFolder: state, secret: keys.noise };
-  const tracking = startTracking(config.tracking, owner, tracked(server), log);
-  process.on("SIGHUP", () => reload(server, log));
+  const tracking = new Tracking(owner, tracked(server), log);
+  tracking.start(config.tracking);
+  const reloadable = {
+    config,
+    load: () => loadStandaloneConfig(file),
+    names: { table: "upstream", atRuntime: ["log", "session", "tracking"] },
+    apply: async (next: StandaloneConfig) => {
+      log.level = next.log.level;
+      server.setSession(next.session);
+      await tracking.change(next.tracking);
+    },
+  };
   return {
+    log,
+    summary: () => {
+      const { position, clients } = server.status();
+      return `serving, position ${position}, ${clients} clients`;
+    },
+    fault: atWork(
+      () => server.status(),
+      0,
+      () => performance.now(),
+    ),
+    reload: async () => {
+      await reloadConfig(reloadable, log);
+      await readContainers(server, log);
+    },
     stop: async () => {
       control.attach(null);
-      await tracking?.stop();
+      await tracking.stop();
       await server.stop();
       await control.close();
     },
   };
-}
-
-function reload(server: RunningStandalone, log: Logger): void {
-  server.reload().catch((error: unknown) => log.error({ err: error }, "the containers could not be read again"));
 }
 
 /** The server as license tracking sees it: it leads as long as it runs. */
@@ -61,6 +83,8 @@ function controlled(server: RunningStandalone): ControlTarget {
   return {
     status: () => server.status(),
     takeOver: () => {},
+    switchOver: () =>
+      Promise.reject(new TmrError("ERR_TMR_STATE", "this is a standalone license server: it has no twin")),
     admit: () => "this is a standalone license server: it has no upstreams",
     resume: () => "this is a standalone license server: it serves as long as it runs",
     propose: (record) => server.propose(record),

@@ -19,14 +19,46 @@ export interface TrackingOwner {
   readonly secret: Uint8Array;
 }
 
-/** Starts what `[tracking]` says; null when there is no such table. */
-export function startTracking(
-  config: TrackingConfig | null,
+/** License tracking of one server, as its configuration says: from its start on, and after a reload. */
+export class Tracking {
+  readonly #owner: TrackingOwner;
+  readonly #server: TrackedServer;
+  readonly #log: TrackingLog;
+  #service: TrackingService | null = null;
+  #running = "null";
+
+  constructor(owner: TrackingOwner, server: TrackedServer, log: TrackingLog) {
+    this.#owner = owner;
+    this.#server = server;
+    this.#log = log;
+  }
+
+  /** Null: there is no such table. */
+  start(config: TrackingConfig | null): void {
+    this.#running = JSON.stringify(config);
+    this.#service = config === null ? null : startTracking(config, this.#owner, this.#server, this.#log);
+  }
+
+  /** Goes over to another configuration; events wait in the system meanwhile. */
+  async change(config: TrackingConfig | null): Promise<void> {
+    if (JSON.stringify(config) === this.#running) return;
+    await this.stop();
+    this.start(config);
+  }
+
+  /** Says in the files that this server stops. To be called while the server still stands. */
+  async stop(): Promise<void> {
+    await this.#service?.stop();
+    this.#service = null;
+  }
+}
+
+function startTracking(
+  config: TrackingConfig,
   owner: TrackingOwner,
   server: TrackedServer,
   log: TrackingLog,
-): TrackingService | null {
-  if (config === null) return null;
+): TrackingService {
   if (!config.enabled) return new TrackingService(server, null, log);
   const { folder, maxFileBytes, maxAgeDays, maxFirmBytes, pseudonymise, sign } = config;
   const writer = new WriterClient({

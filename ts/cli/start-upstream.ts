@@ -1,12 +1,14 @@
-/** Wires one upstream license server: configuration, engine, log, and SIGHUP to read the containers again. */
-import { loadUpstreamConfig } from "../config/index.js";
+/** Wires one upstream license server: configuration, engine, log. */
+import { loadUpstreamConfig, type UpstreamConfig } from "../config/index.js";
 import { loadEngine } from "../engine/index.js";
-import { type RunningUpstream, runUpstream } from "../upstream/server.js";
+import { runUpstream } from "../upstream/server.js";
 import { packageVersion } from "../version.js";
+import { readContainers, reloadConfig } from "./reload.js";
+import type { Running } from "./serve.js";
 import { fatalExit, serverLog } from "./server-log.js";
 
 /** Starts the upstream that `file` describes. */
-export async function startUpstream(file: string): Promise<RunningUpstream> {
+export async function startUpstream(file: string): Promise<Running> {
   const config = loadUpstreamConfig(file);
   const log = serverLog(config.name, config.log.level);
   const upstream = await runUpstream(config, {
@@ -15,8 +17,30 @@ export async function startUpstream(file: string): Promise<RunningUpstream> {
     version: packageVersion(),
     fatal: fatalExit(log),
   });
-  process.on("SIGHUP", () => {
-    upstream.reload().catch((error: unknown) => log.error({ err: error }, "the containers could not be read again"));
-  });
-  return upstream;
+  const reloadable = {
+    config,
+    load: () => loadUpstreamConfig(file),
+    names: { table: "upstream", atRuntime: ["log"] },
+    apply: (next: UpstreamConfig) => {
+      log.level = next.log.level;
+    },
+  };
+  return {
+    log,
+    summary: () => {
+      const { blank, position, promised, links, containers } = upstream.status();
+      const linked = new Set(links).size;
+      return `${blank ? "BLANK" : `position ${position}`}, epoch ${promised}, ${linked} of 2 TMR servers, ${containers.length} containers`;
+    },
+    // An upstream that cannot write ends by itself: that it can say how it is, is all there is to see.
+    fault: () => {
+      upstream.status();
+      return null;
+    },
+    reload: async () => {
+      await reloadConfig(reloadable, log);
+      await readContainers(upstream, log);
+    },
+    stop: () => upstream.stop(),
+  };
 }

@@ -41,8 +41,8 @@ export type ConnectOptions = SystemOptions &
 /** Addresses and key of a system, checked. Throws ERR_TMR_ARGUMENT, ERR_TMR_CONFIG or ERR_TMR_FILE. */
 export function resolveSystem(options: SystemOptions): { servers: readonly string[]; serverKey: Uint8Array } {
   if ("system" in options) {
-    const { servers, clientKey } = loadService(options.system);
-    return { servers: servers.map(({ clients }) => clients), serverKey: clientKey };
+    const { addresses, clientKey } = loadService(options.system);
+    return { servers: addresses, serverKey: clientKey };
   }
   return { servers: checkServers(options.servers), serverKey: checkServerKey(options.serverKey) };
 }

@@ -47,8 +47,9 @@ export class Lease {
     if (answer.firstSentMs >= this.#latestMs) {
       this.#latestMs = answer.firstSentMs;
       const interval = answer.heartbeatMs || answer.timeoutMs / 4 || DEFAULT_HEARTBEAT_MS;
-      // Never later than asked; the jitter keeps thousands of clients from beating together.
-      this.#dueMs = answer.firstSentMs + interval * (0.8 + 0.2 * random());
+      // Never later than asked. After a takeover thousands were answered in one moment: half an interval draws them apart
+      // at once, and they stay apart.
+      this.#dueMs = answer.firstSentMs + interval * (0.5 + 0.5 * random());
     }
     if (!this.#lost || nowMs >= this.#untilMs) return false;
     this.#lost = false;

@@ -1,14 +1,23 @@
 /**
  * Which server to talk to, as rules without sockets. There is at most one connection to each server. One server is the
  * *target*; it is changed when a connection fails, stays silent or says `not-active`. A connection to a server that is
- * not active stays open while the other one is tried, so that a takeover is noticed without a new handshake. When
- * every server has failed once, there is a pause, growing from round to round, until one of them gives an answer.
+ * not active stays open while the other one is tried, so that a takeover is noticed without a new handshake. So does
+ * one that is silent for the first time: a server that thousands have come back to at once is slow, not dead, and new
+ * handshakes would make it slower. When every server has failed once, there is a pause, growing from round to round,
+ * until one of them gives an answer.
  */
 import { backoffMs } from "./backoff.js";
 import type { CoreAction } from "./types.js";
 
 /** A connection that takes longer to be made than this part of the suspicion time is overtaken by another attempt. */
 const CONNECT_PATIENCE_DIVISOR = 4;
+/**
+ * With a virtual address besides the two servers' own: one that moved away from a dead machine does not say so, and another
+ * server is asked this much sooner, while the connection stays.
+ */
+const TWO_SERVERS = 2;
+const LOOK_DIVISOR = 4;
+const VIRTUAL_CONNECT_DIVISOR = 10;
 /** A refused quorum for this long makes the client ask the other server, which may have taken over. */
 const NO_QUORUM_PATIENCE_MS = 2_000;
 /** Silence is borne up to 2^3 times longer when it repeats: else a slow system would never get an answer through. */
@@ -20,6 +29,8 @@ export interface Link {
   open: boolean;
   /** since when an answer is awaited or the connection is being made; Infinity: nothing is awaited */
   waitingSinceMs: number;
+  /** when it was last found silent; -Infinity: never since it was made */
+  suspectedMs: number;
   /** it was slow to connect and another server is tried meanwhile */
   overtaken: boolean;
 }
@@ -67,6 +78,7 @@ export class Links {
         server: this.#target,
         open: false,
         waitingSinceMs: nowMs,
+        suspectedMs: Number.NEGATIVE_INFINITY,
         overtaken: false,
       };
       actions.push({ type: "connect", link: id, server: this.#target });
@@ -129,13 +141,19 @@ export class Links {
     this.#next(link.server, nowMs);
   }
 
-  /** Gives up connections that owe an answer for too long; looks past those that are slow to be made. */
+  /**
+   * Looks past connections that are slow to be made or owe an answer for too long; gives those up that owe it still when
+   * they are found silent again, and at once where there is no other server to ask.
+   */
   tick(nowMs: number, actions: CoreAction[]): void {
     for (const link of this.#links) {
       if (link === null || nowMs < this.#suspectAt(link)) continue;
       if (link.open) {
         this.#suspicions = Math.min(MAX_SUSPICION_DOUBLINGS, this.#suspicions + 1);
-        this.drop(link, nowMs, actions);
+        const again = link.suspectedMs >= link.waitingSinceMs;
+        link.suspectedMs = nowMs;
+        if (again || this.#servers === 1) this.drop(link, nowMs, actions);
+        else if (link.server === this.#target) this.#next(link.server, nowMs);
       } else {
         link.overtaken = true;
         if (link.server === this.#target) this.#next(link.server, nowMs);
@@ -164,21 +182,34 @@ export class Links {
   }
 
   #suspectAt(link: Link): number {
-    if (link.open) return link.waitingSinceMs + this.#suspectMs * 2 ** this.#suspicions;
-    return link.overtaken ? Number.POSITIVE_INFINITY : link.waitingSinceMs + this.#suspectMs / CONNECT_PATIENCE_DIVISOR;
+    if (link.open) {
+      const first = link.suspectedMs < link.waitingSinceMs;
+      const patienceMs = first && this.#servers > TWO_SERVERS ? this.#suspectMs / LOOK_DIVISOR : this.#suspectMs;
+      return Math.max(link.waitingSinceMs, link.suspectedMs) + patienceMs * 2 ** this.#suspicions;
+    }
+    if (link.overtaken) return Number.POSITIVE_INFINITY;
+    // While an address moves, what is sent to it is lost; TCP repeats the first packet of a connection after 1 s only.
+    const divisor = this.#servers > TWO_SERVERS ? VIRTUAL_CONNECT_DIVISOR : CONNECT_PATIENCE_DIVISOR;
+    return link.waitingSinceMs + this.#suspectMs / divisor;
   }
 
-  /** Makes the server after `from` the target, passing over those that are still slow to connect. */
+  /** Makes the server after `from` the target, passing over those that are still slow to connect or to answer. */
   #next(from: number, nowMs: number): void {
     this.#failed[from] = true;
     let candidate = (from + 1) % this.#servers;
     for (let tried = 1; tried < this.#servers; tried++) {
-      if (this.#links[candidate]?.overtaken !== true || this.#links[candidate]?.open === true) break;
+      if (!this.#isLookedPast(this.#links[candidate] ?? null)) break;
       candidate = (candidate + 1) % this.#servers;
     }
     this.#target = candidate;
     if (this.#failed[candidate] !== true) return;
     this.#failed.fill(false);
     this.#pauseUntilMs = nowMs + backoffMs(this.#rounds++, this.#random);
+  }
+
+  /** It was so slow to be made; or it owes an answer for so long, and may be of a virtual address that has moved away. */
+  #isLookedPast(link: Link | null): boolean {
+    if (link === null) return false;
+    return link.open ? this.#servers > TWO_SERVERS && link.suspectedMs >= link.waitingSinceMs : link.overtaken;
   }
 }

@@ -16,6 +16,8 @@ export interface UpstreamKeys {
   readonly noise: Buffer;
   /** Ed25519 seed, 32 bytes */
   readonly signing: Buffer;
+  /** X25519, 32 bytes: what is encrypted to this server; old files have none */
+  readonly sealing?: Buffer | undefined;
 }
 
 /** Private keys of a TMR server; `client` and `twinKey` are the same on both twins. */
@@ -41,6 +43,7 @@ class HiddenUpstreamKeys extends Hidden implements UpstreamKeys {
   constructor(
     readonly noise: Buffer,
     readonly signing: Buffer,
+    readonly sealing?: Buffer,
   ) {
     super();
   }
@@ -60,6 +63,7 @@ const upstreamKeySchema = table({
   kind: z.literal("upstream", { error: '"upstream"' }),
   noise: base64url(32),
   signing: base64url(32),
+  sealing: base64url(32).optional(),
 });
 const serverKeySchema = table({
   kind: z.literal("server", { error: '"server"' }),
@@ -75,16 +79,25 @@ export interface ExpectedKey {
 }
 
 /** Reads the keys of an upstream. Throws ERR_TMR_KEY with every fault. */
-export function loadUpstreamKeys(file: string, noise: ExpectedKey, signing: ExpectedKey): UpstreamKeys {
+export function loadUpstreamKeys(
+  file: string,
+  noise: ExpectedKey,
+  signing: ExpectedKey,
+  sealing?: ExpectedKey,
+): UpstreamKeys {
   const faults = new Faults();
   const keys = readKeyFile(file, upstreamKeySchema, faults);
   if (keys !== undefined) {
     checkBelongs(file, "noise", x25519PublicKey(keys.noise), noise, faults);
     checkBelongs(file, "signing", ed25519PublicKey(keys.signing), signing, faults);
+    if (sealing !== undefined) {
+      if (keys.sealing === undefined) faults.add(file, "sealing", `the private half of ${sealing.where}`, "nothing");
+      else checkBelongs(file, "sealing", x25519PublicKey(keys.sealing), sealing, faults);
+    }
   }
   faults.throwIfAny("ERR_TMR_KEY");
-  const { noise: noiseKey, signing: signingKey } = keys as UpstreamKeys;
-  return Object.freeze(new HiddenUpstreamKeys(noiseKey, signingKey));
+  const { noise: noiseKey, signing: signingKey, sealing: sealingKey } = keys as UpstreamKeys;
+  return Object.freeze(new HiddenUpstreamKeys(noiseKey, signingKey, sealingKey));
 }
 
 /** Reads the keys of a TMR server. Throws ERR_TMR_KEY with every fault. */
@@ -188,7 +201,7 @@ export function ed25519PublicKeyObject(raw: Uint8Array): KeyObject {
 
 /** Fresh random keys for an upstream. */
 export function newUpstreamKeys(): UpstreamKeys {
-  return new HiddenUpstreamKeys(randomBytes(32), randomBytes(32));
+  return new HiddenUpstreamKeys(randomBytes(32), randomBytes(32), randomBytes(32));
 }
 
 /** Fresh random keys for a TMR server; the second twin is given the shared ones of the first. */
@@ -198,7 +211,8 @@ export function newServerKeys(shared?: Pick<ServerKeys, "client" | "twinKey">): 
 
 /** The text of an upstream's key file. Secret: write it with mode 0600. */
 export function upstreamKeyText(keys: UpstreamKeys): string {
-  return keyText({ kind: "upstream", noise: text(keys.noise), signing: text(keys.signing) });
+  const sealing = keys.sealing === undefined ? {} : { sealing: text(keys.sealing) };
+  return keyText({ kind: "upstream", noise: text(keys.noise), signing: text(keys.signing), ...sealing });
 }
 
 /** The text of a TMR server's key file. Secret: write it with mode 0600. */

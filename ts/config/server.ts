@@ -11,6 +11,7 @@ import { checkRelations, limits, type Relation, type SessionTimeouts, servingRel
 import { namedPath, readNamedSystem, type System, type Twin } from "./system.js";
 import { readToml } from "./toml-file.js";
 import { type TrackingConfig, tracking, trackingOf } from "./tracking.js";
+import { type VirtualIpConfig, virtualIp, virtualIpOf } from "./virtual-ip.js";
 
 /** A loaded tmr.toml, frozen; paths are absolute. */
 export interface ServerConfig {
@@ -37,6 +38,8 @@ export interface ServerConfig {
   readonly log: { readonly level: LogLevel };
   /** null: no such table */
   readonly tracking: TrackingConfig | null;
+  /** null: no such table; clients find the servers by their own addresses */
+  readonly virtualIp: VirtualIpConfig | null;
   readonly keys: ServerKeys;
   readonly system: System;
 }
@@ -62,6 +65,7 @@ const schema = table({
   limits,
   log,
   tracking,
+  virtualIp,
 });
 
 /**
@@ -76,6 +80,14 @@ export function loadServerConfig(file: string): ServerConfig {
   const named = namedPath(raw, "server");
   const system = named === undefined ? undefined : readNamedSystem(file, "server.system", named, faults);
   const twin = whichTwin(raw, system, file, faults);
+  const ownAddress =
+    parsed === undefined || system === undefined || twin === undefined
+      ? null
+      : virtualIpOf(
+          parsed.virtualIp,
+          { file, state: resolve(dirname(file), parsed.server.state), system, twin },
+          faults,
+        );
   faults.throwIfAny("ERR_TMR_CONFIG");
   const { server, ...tables } = parsed as z.output<typeof schema>;
   const { clientKey, servers } = system as System;
@@ -90,6 +102,7 @@ export function loadServerConfig(file: string): ServerConfig {
     twinListen: server.twinListen ?? entry.twin,
     ...tables,
     tracking: trackingOf(parsed?.tracking, resolve(from, server.state)),
+    virtualIp: ownAddress,
     keys: loadServerKeys(
       resolve(from, server.key),
       { publicKey: entry.key, where: `"key" of server "${entry.name}" in ${named}` },

@@ -29,6 +29,8 @@ export interface Standalone {
   readonly key: Buffer;
   /** Ed25519 public key: its containers are issued to it, 32 bytes */
   readonly signingKey: Buffer;
+  /** X25519 public key that its licenses are encrypted to, 32 bytes; left out: its containers are signed alone */
+  readonly sealingKey?: Buffer | undefined;
   readonly firms: readonly FirmEntry[];
 }
 
@@ -61,6 +63,8 @@ export interface Service {
   /** X25519 public key that every server of it shows to clients, 32 bytes */
   readonly clientKey: Buffer;
   readonly servers: readonly { readonly name: string; readonly clients: string }[];
+  /** what a client dials, in this order: the virtual address where there is one, then the servers' own */
+  readonly addresses: readonly string[];
 }
 
 const mode = z.literal("standalone", { error: '"standalone"' });
@@ -71,6 +75,7 @@ const descriptionSchema = table({
   address,
   key: base64url(32),
   signingKey: base64url(32),
+  sealingKey: base64url(32).optional(),
   firm: firmTables,
 });
 const configSchema = table({
@@ -134,6 +139,7 @@ export function loadStandaloneConfig(file: string): StandaloneConfig {
       resolve(from, upstream.key),
       { publicKey: described.key, where: `"key" in ${named}` },
       { publicKey: described.signingKey, where: `"signingKey" in ${named}` },
+      described.sealingKey && { publicKey: described.sealingKey, where: `"sealingKey" in ${named}` },
     ),
     standalone: described,
   });
@@ -163,10 +169,12 @@ export function isStandalone(file: string): boolean {
 export function loadService(file: string): Service {
   if (isStandalone(file)) {
     const { name, key, address: clients } = loadStandalone(file);
-    return { kind: "standalone", name, clientKey: key, servers: [{ name, clients }] };
+    return { kind: "standalone", name, clientKey: key, servers: [{ name, clients }], addresses: [clients] };
   }
-  const { name, clientKey, servers } = loadSystem(file);
-  return { kind: "tmr", name, clientKey, servers };
+  const { name, clientKey, servers, virtualAddress } = loadSystem(file);
+  const own = servers.map(({ clients }) => clients);
+  const addresses = virtualAddress === undefined ? own : [virtualAddress, ...own];
+  return { kind: "tmr", name, clientKey, servers, addresses };
 }
 
 /** What makes the genesis of a standalone license server; contracts of ts/license name the same shape. */

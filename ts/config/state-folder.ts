@@ -3,6 +3,11 @@ import { dirname, resolve } from "node:path";
 import { describe, Faults, FaultsError } from "./faults.js";
 import { readToml } from "./toml-file.js";
 
+/** Whether this is a tmr.toml, rather than an upstream.toml. Says nothing of what else is in it. */
+export function isServerConfig(file: string): boolean {
+  return (readToml(file, new Faults()) as Raw | undefined)?.server !== undefined;
+}
+
 interface Raw {
   readonly server?: { readonly state?: unknown };
   readonly upstream?: { readonly mode?: unknown; readonly state?: unknown };

@@ -41,6 +41,10 @@ export interface UpstreamEntry {
   readonly key: Buffer;
   /** Ed25519 public key for holding statements, 32 bytes */
   readonly signingKey: Buffer;
+  /** X25519 public key that its licenses are encrypted to, 32 bytes; left out: its containers are signed alone */
+  readonly sealingKey?: Buffer | undefined;
+  /** of a machine that has replaced another: the signing key that the system was founded with, for its genesis */
+  readonly foundedWith?: Buffer | undefined;
 }
 
 /** A firm whose containers are trusted. */
@@ -62,6 +66,8 @@ export interface System {
   readonly virtualContainer: string;
   /** X25519 public key that both TMR servers show to clients, 32 bytes */
   readonly clientKey: Buffer;
+  /** `host:port` that belongs to whichever TMR server is active; clients dial it first */
+  readonly virtualAddress?: string;
   readonly servers: readonly [ServerEntry, ServerEntry];
   readonly upstreams: readonly [UpstreamEntry, UpstreamEntry, UpstreamEntry];
   readonly firms: readonly FirmEntry[];
@@ -74,6 +80,8 @@ const upstreamSchema = table({
   address,
   key: base64url(32),
   signingKey: base64url(32),
+  sealingKey: base64url(32).optional(),
+  foundedWith: base64url(32).optional(),
 });
 /** One `[[firm]]` table. */
 const firmSchema = table({
@@ -95,6 +103,7 @@ const systemSchema = table({
   id: base64url(16),
   virtualContainer,
   clientKey: base64url(32),
+  virtualAddress: address.optional(),
   server: exactly(serverSchema, 2, "server"),
   upstream: exactly(upstreamSchema, 3, "upstream"),
   firm: firmTables,
@@ -119,10 +128,11 @@ export function readSystem(file: string, faults: Faults): System | undefined {
   const parsed = checkDocument(systemSchema, raw, file, faults);
   checkUnique(raw, file, faults);
   if (parsed === undefined || faults.count > before) return undefined;
-  const { server, upstream, firm, id, ...rest } = parsed;
+  const { server, upstream, firm, id, virtualAddress, ...rest } = parsed;
   return deepFreeze({
     file: resolve(file),
     ...rest,
+    ...(virtualAddress === undefined ? {} : { virtualAddress }),
     id: id.toString("base64url"),
     servers: server as unknown as System["servers"],
     upstreams: upstream.toSorted((a, b) => a.id - b.id) as unknown as System["upstreams"],
@@ -130,7 +140,7 @@ export function readSystem(file: string, faults: Faults): System | undefined {
   });
 }
 
-/** Groups of keys whose values must all differ, e.g. two servers cannot have one address. */
+/** Groups of keys whose values must all differ, e.g. two servers cannot have one address. A key of no list is at top level. */
 const distinct: readonly (readonly [what: string, keys: readonly (readonly [list: string, key: string])[]])[] = [
   ["an id", [["upstream", "id"]]],
   ["a Firm Code", [["firm", "firmCode"]]],
@@ -144,6 +154,7 @@ const distinct: readonly (readonly [what: string, keys: readonly (readonly [list
   [
     "an address",
     [
+      ["", "virtualAddress"],
       ["server", "clients"],
       ["server", "twin"],
       ["upstream", "address"],
@@ -157,23 +168,24 @@ const distinct: readonly (readonly [what: string, keys: readonly (readonly [list
     ],
   ],
   ["a signing key", [["upstream", "signingKey"]]],
+  ["a sealing key", [["upstream", "sealingKey"]]],
 ];
 
 // Works on the raw document, so that these faults are found together with those of the schema.
 function checkUnique(raw: unknown, file: string, faults: Faults): void {
   for (const [what, keys] of distinct) {
     const seen = new Map<unknown, string>();
+    const take = (value: unknown, place: string): void => {
+      if (value === undefined) return;
+      const first = seen.get(value);
+      if (first === undefined) seen.set(value, place);
+      else faults.add(file, place, `${what} of its own`, `the same as ${first}`);
+    };
     for (const [list, key] of keys) {
-      const rows = valueAt(raw, [list]);
+      const rows = list === "" ? undefined : valueAt(raw, [list]);
+      if (list === "") take(valueAt(raw, [key]), key);
       if (!Array.isArray(rows)) continue;
-      rows.forEach((row: unknown, i) => {
-        const value = valueAt(row, [key]);
-        if (value === undefined) return;
-        const place = `${list}[${i}].${key}`;
-        const first = seen.get(value);
-        if (first === undefined) seen.set(value, place);
-        else faults.add(file, place, `${what} of its own`, `the same as ${first}`);
-      });
+      rows.forEach((row: unknown, i) => take(valueAt(row, [key]), `${list}[${i}].${key}`));
     }
   }
 }
@@ -188,15 +200,11 @@ export interface SystemGenesis {
 
 /** The part of the description that the license state machine starts from. */
 export function genesisOf(system: System): SystemGenesis {
-  const [first, second, third] = system.upstreams;
+  const keys = system.upstreams.map(({ signingKey, foundedWith }) => (foundedWith ?? signingKey).toString("base64url"));
   return {
     id: system.id,
     virtualContainer: system.virtualContainer,
-    upstreams: [
-      first.signingKey.toString("base64url"),
-      second.signingKey.toString("base64url"),
-      third.signingKey.toString("base64url"),
-    ],
+    upstreams: keys as unknown as SystemGenesis["upstreams"],
   };
 }
 

@@ -80,6 +80,7 @@ export function loadUpstreamConfig(file: string): UpstreamConfig {
       resolve(from, upstream.key),
       { publicKey: entry.key, where: `"key" of ${where}` },
       { publicKey: entry.signingKey, where: `"signingKey" of ${where}` },
+      entry.sealingKey && { publicKey: entry.sealingKey, where: `"sealingKey" of ${where}` },
     ),
     system: system as System,
   });

@@ -26,6 +26,8 @@ export interface Container {
   /** base64url signing key of the upstream that it is for */
   readonly holder: string;
   readonly firmItems: readonly FirmItem[];
+  /** compact JWS of each firm item */
+  readonly signed: readonly string[];
   /** the items of all firms, strictly ascending by join key */
   readonly items: readonly Terms[];
   /** of each item that may be borrowed */
@@ -118,7 +120,16 @@ export async function verifyContainer(bytes: Uint8Array, file: string, trust: Co
     const { container, actId, holder } = outer;
     const certificates = await checkCertificates(outer.certificates ?? [], firmItems, trust.firms);
     // Firm items ascend by Firm Code and each ascends inside, so the whole ascends.
-    return { container, actId, holder, firmItems, items: firmItems.flatMap((item) => item.items), certificates };
+    const signed = outer.firmItems;
+    return {
+      container,
+      actId,
+      holder,
+      firmItems,
+      signed,
+      items: firmItems.flatMap((item) => item.items),
+      certificates,
+    };
   } catch (error) {
     if (error instanceof FirmItemFault) throw new TmrError("ERR_TMR_CONTAINER", `${file}: ${error.message}`);
     throw error;

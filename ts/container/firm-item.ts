@@ -7,7 +7,7 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import { z } from "zod";
 import { checkDocument } from "../config/document.js";
 import { Faults } from "../config/faults.js";
-import { integer, line, table, U32_MAX } from "../config/fields.js";
+import { decodeBase64url, integer, line, table, U32_MAX } from "../config/fields.js";
 import { ed25519PublicKeyObject } from "../config/key-files.js";
 import type { FirmEntry } from "../config/system.js";
 import { faultInRelations } from "../license/term-rules.js";
@@ -30,6 +30,8 @@ export interface FirmItem {
   readonly firmName: string;
   /** Firm Update Counter: one more with each change */
   readonly updateCounter: number;
+  /** base64url of 16 bytes: the update that led to this counter; left out where it came as a whole container file */
+  readonly updateId?: string | undefined;
   /** strictly ascending by join key */
   readonly items: readonly Terms[];
 }
@@ -41,6 +43,10 @@ const firmItemSchema = table({
   firmCode: termsSchema.shape.firmCode,
   firmName: line(128),
   updateCounter: integer(1, U32_MAX),
+  updateId: z
+    .string({ error: "16 bytes as base64url" })
+    .refine((text) => decodeBase64url(text, 16) !== null, { error: "16 bytes as base64url" })
+    .optional(),
   items: z.array(termsSchema, { error: "an array of items" }),
 });
 

@@ -1,4 +1,5 @@
 /** License containers: formats, signatures, and what an upstream finds in its folder. */
+export { faultInAttestation, verifyAttestation } from "./attestation.js";
 export { type CarriedCertificate, signCertificates } from "./certificate.js";
 export {
   CONTAINER_SUFFIX,

@@ -222,6 +222,8 @@ export interface Gateway extends Ordering, PlainVotes {
    * was closed, its owner closes the connection. Returns how many writes there are. Call until 0.
    */
   takeClientOutput(slab: Uint8Array, writes: Uint32Array): number;
+  /** For sessions that are opened from now on, ms; `min` <= `byDefault` <= `max`. */
+  setSessionTimeouts(min: number, byDefault: number, max: number): void;
   /** While a client is held its answers wait here, up to `maxClientOutputBytes`. */
   holdClient(client: number, held: boolean): void;
   /** A new link begins without anything of the old one: not streamed to, nothing queued either way. */
@@ -245,6 +247,12 @@ export interface SocketsOptions {
   readonly pauseAboveBytes: number;
   /** How long such a client may take to read them, ms. */
   readonly unreadTimeoutMs: number;
+  /** How long a client may say nothing before it has asked for or spoken of a session, ms ... */
+  readonly idleTimeoutMs: number;
+  /** ... and after that: at least the longest session time-out. */
+  readonly sessionIdleTimeoutMs: number;
+  /** Requests of one client that wait for a batch from which on it is not read, until half of them are gone. */
+  readonly maxPendingOfClient: number;
   /** An upstream that leaves more than this unsent is given up. */
   readonly maxUpstreamBytes: number;
   /**
@@ -261,9 +269,9 @@ export interface ClosedConnection {
   readonly client: number;
   /**
    * `ended`: by the peer, in order. `failed`: see `error`. `not-genuine`: its bytes. `unread`: it left too much unread, or
-   * for too long.
+   * for too long. `idle`: it said nothing for too long.
    */
-  readonly why: "ended" | "failed" | "not-genuine" | "unread";
+  readonly why: "ended" | "failed" | "not-genuine" | "unread" | "idle";
   /** with `failed`, the system's name of the error */
   readonly error: string;
 }
@@ -343,6 +351,11 @@ export interface Engine {
    * ts/wire/merge.ts for the layout. Null is an upstream without a statement. Throws on an unsorted input.
    */
   mergeContainers(a: Uint8Array | null, b: Uint8Array | null, c: Uint8Array | null): Buffer;
+  /**
+   * Sends one datagram to the Unix socket at `path`, without waiting; a path that begins with `@` is an abstract name. Null, or
+   * the system's name of the error.
+   */
+  sendDatagram(path: Uint8Array, message: Uint8Array): string | null;
   /** Verifies the MAC of a batch that a TMR server fetched from an upstream. */
   verifyBatchMac(batch: Uint8Array, twinKey: Uint8Array): boolean;
 }

@@ -8,6 +8,18 @@
 /** `stopped`: found something that an operator has to look at; it serves again after that. */
 export type TwinRole = "passive" | "taking-over" | "active" | "stopping" | "stopped";
 
+const roles: readonly TwinRole[] = ["passive", "taking-over", "active", "stopping", "stopped"];
+
+/** The wire number of a role. */
+export function roleNumber(role: TwinRole): number {
+  return roles.indexOf(role);
+}
+
+/** The role of a wire number; null for one that is not known. */
+export function roleOf(number: number): TwinRole | null {
+  return roles[number] ?? null;
+}
+
 /** What one upstream says of the leader of the epoch that it has promised. */
 export interface Witness {
   readonly leaderConnected: boolean;

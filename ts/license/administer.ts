@@ -8,6 +8,7 @@ import { HandleState, isLost } from "./handle-row.js";
 import { setNamedUser } from "./named-user.js";
 import { blobOf } from "./open-session.js";
 import { settleAll, settleFreed } from "./queue.js";
+import { succeed } from "./succession.js";
 import { RequestWord, ResultWord, u64At } from "./words.js";
 
 /** Executes a record that only a server proposes. */
@@ -30,6 +31,9 @@ export function administer(call: Call): void {
       return;
     case Kind.events:
       answerEvents(call);
+      return;
+    case Kind.succession:
+      succeed(call);
       return;
     default:
       call.out.refuse(Status["bad-request"], `Records of kind ${call.kind} are not known here.`);

@@ -68,6 +68,16 @@ export function containerName({ mask, serial }: ContainerNumber): string {
   return `${mask}-${serial}`;
 }
 
+/** The number of the virtual container. Throws ERR_TMR_ARGUMENT when it is none. */
+export function virtualNumberOf({ virtualContainer }: Genesis): ContainerNumber {
+  const number = parseContainerNumber(virtualContainer);
+  if (number !== null) return number;
+  throw new TmrError(
+    "ERR_TMR_ARGUMENT",
+    `genesis: virtualContainer: expected mask-serial, received ${virtualContainer}`,
+  );
+}
+
 /** The raw Ed25519 keys of the upstreams, in order. Throws ERR_TMR_ARGUMENT when one is none. */
 export function signingKeysOf(genesis: AnyGenesis): readonly Buffer[] {
   return genesis.upstreams.map((text, i) => {

@@ -11,7 +11,7 @@ import { Answer } from "./answer.js";
 import { borrowDocument } from "./borrow.js";
 import type { Call } from "./call.js";
 import { executeRequest } from "./execute.js";
-import { type AnyGenesis, type LicensePorts, signingKeysOf } from "./genesis.js";
+import type { AnyGenesis, LicensePorts } from "./genesis.js";
 import { LIMITS, type LicenseLimits } from "./limits.js";
 import { blobOf } from "./open-session.js";
 import { checkOwnStatement } from "./own-statement.js";
@@ -36,8 +36,6 @@ const FIRST_SYSTEM_KIND = 128;
 export class LicenseMachine {
   readonly #state: State;
   readonly #ports: LicensePorts;
-  /** of upstreams 1, 2, 3, or of the one that there is */
-  readonly #signingKeys: readonly Buffer[];
   readonly #out = new Answer();
   /** Header and records of the batch at hand, where they can be read as words: a batch may lie anywhere. */
   readonly #words = new Uint32Array(blobAreaOffset(MAX_BATCH_RECORDS) / WORD_BYTES);
@@ -47,10 +45,9 @@ export class LicenseMachine {
   #checkpoint: Uint8Array | null = null;
   readonly #call: { -readonly [K in keyof Call]: Call[K] };
 
-  private constructor(state: State, genesis: AnyGenesis, ports: LicensePorts) {
+  private constructor(state: State, ports: LicensePorts) {
     this.#state = state;
     this.#ports = ports;
-    this.#signingKeys = signingKeysOf(genesis);
     const none = { at: 0, batch: Buffer.alloc(0), blobArea: 0, reached: 0, session: -1, kind: 0, request: 0 };
     this.#call = { state, out: this.#out, words: this.#words, ...none };
   }
@@ -62,7 +59,7 @@ export class LicenseMachine {
     limits: LicenseLimits = LIMITS,
     rules: ProtocolRules = allRules,
   ): LicenseMachine {
-    return new LicenseMachine(new State(genesis, ports, limits, rules), genesis, ports);
+    return new LicenseMachine(new State(genesis, ports, limits, rules), ports);
   }
 
   /** The state that {@link snapshot} gave. Throws ERR_TMR_STORE when the bytes are damaged or of another system. */
@@ -75,7 +72,7 @@ export class LicenseMachine {
   ): LicenseMachine {
     const state = new State(genesis, ports, limits, rules);
     readSnapshot(snapshot, state, ports.sha256);
-    return new LicenseMachine(state, genesis, ports);
+    return new LicenseMachine(state, ports);
   }
 
   /** Position of the last batch applied, 0 = none. */
@@ -106,6 +103,11 @@ export class LicenseMachine {
   /** SHA-256 of the payload of that statement. */
   statementDigest(upstream: UpstreamNumber): Uint8Array | null {
     return this.#state.container.statement(upstream)?.digest ?? null;
+  }
+
+  /** The signing key of this upstream that counts now. */
+  signingKey(upstream: UpstreamNumber): Uint8Array | null {
+    return this.#state.signingKeys[upstream - 1] ?? null;
   }
 
   /** The document of what is borrowed under a handle, null when nothing is. */
@@ -183,9 +185,10 @@ export class LicenseMachine {
   #applyStatement(): void {
     const { words, at } = this.#call;
     const upstream = u64At(words, at + RequestWord.durationMs);
-    const key = this.#signingKeys[upstream - 1];
+    const { signingKeys } = this.#state;
+    const key = signingKeys[upstream - 1];
     if (key === undefined || !isUpstream(upstream)) {
-      const known = this.#signingKeys.length === 1 ? "upstream 1" : "upstream 1, 2 or 3";
+      const known = signingKeys.length === 1 ? "upstream 1" : "upstream 1, 2 or 3";
       this.#out.refuse(Status["bad-request"], `A statement is by ${known}, not ${upstream}.`);
       return;
     }

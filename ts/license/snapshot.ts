@@ -18,6 +18,7 @@ const MAGIC = 0x53_52_4d_54;
 /** Any other version is refused. */
 const VERSION = 5;
 const DIGEST_BYTES = 32;
+const KEY_BYTES = 32;
 
 /** Names, free slots and statements, per session: a guess that makes asking for memory twice rare. */
 const MORE_WORDS = 24;
@@ -45,6 +46,8 @@ export function writeSnapshot(state: State, sha256: LicensePorts["sha256"]): Uin
   state.events.write(out);
   for (const upstream of [1, 2, 3] as const)
     out.block(state.container.statement(upstream)?.payload ?? new Uint8Array());
+  // Written only where a machine was replaced: the others begin with what the genesis says.
+  if (!sameKeys(state.signingKeys, state.foundingKeys)) out.block(Buffer.concat(state.signingKeys));
   out.raw(sha256(out.view()));
   return out.view();
 }
@@ -80,7 +83,20 @@ export function readSnapshot(snapshot: Uint8Array, state: State, sha256: License
   const read = container.standalone ? readOwnStatement : readStatement;
   const [first, second, third] = ([1, 2, 3] as const).map((upstream) => readOne(input, upstream, read, sha256));
   container.restore([first ?? null, second ?? null, third ?? null]);
+  if (!input.isAtEnd) readKeys(input, state);
   input.end();
+}
+
+function readKeys(input: WordReader, state: State): void {
+  const keys = input.block();
+  if (keys.length !== state.signingKeys.length * KEY_BYTES) throw malformed("its signing keys are not three");
+  const read = state.signingKeys.map((_, i) => Buffer.from(keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)));
+  if (sameKeys(read, state.signingKeys)) throw malformed("it has signing keys that it need not have");
+  state.signingKeys.splice(0, read.length, ...read);
+}
+
+function sameKeys(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  return a.every((key, i) => b[i]?.equals(key));
 }
 
 function readOne(

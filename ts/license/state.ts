@@ -12,11 +12,11 @@ import { EndedSessions } from "./ended.js";
 import { EventLog } from "./events.js";
 import {
   type AnyGenesis,
-  type ContainerNumber,
   genesisDigest,
   isStandalone,
   type LicensePorts,
-  parseContainerNumber,
+  signingKeysOf,
+  virtualNumberOf,
 } from "./genesis.js";
 import { HandleState } from "./handle-row.js";
 import { HandleTable } from "./handles.js";
@@ -54,6 +54,7 @@ const Change = {
   accessListSet: 17,
   borrowed: 18,
   borrowingEnded: 19,
+  succeeded: 20,
 } as const;
 
 const DIGEST_BYTES = 32;
@@ -67,6 +68,10 @@ export class State {
   calendarMs = 0;
   stateDigest: Uint8Array;
   readonly genesisDigest: Uint8Array;
+  /** of upstreams 1, 2, 3, or of the one that there is: whose statements count */
+  readonly signingKeys: Buffer[];
+  /** those that the system began with */
+  readonly foundingKeys: readonly Buffer[];
   readonly sessions: SessionTable;
   readonly handles: HandleTable;
   readonly results: ResultStore;
@@ -86,9 +91,11 @@ export class State {
     readonly limits: LicenseLimits,
     readonly rules: ProtocolRules,
   ) {
-    const number = isStandalone(genesis) ? null : numberOf(genesis.virtualContainer);
+    const number = isStandalone(genesis) ? null : virtualNumberOf(genesis);
     this.genesisDigest = genesisDigest(genesis, ports.sha256);
     this.stateDigest = this.genesisDigest;
+    this.foundingKeys = signingKeysOf(genesis);
+    this.signingKeys = [...this.foundingKeys];
     this.container = new VirtualContainer(number, ports.mergeContainers, rules, limits.maxRemembered);
     const seed = ports.indexSeed ?? 1;
     this.sessions = new SessionTable(seed);
@@ -357,6 +364,17 @@ export class State {
     if (this.events.on) trackChangedLicenses(this, before);
   }
 
+  /** The upstream has another key from now on; what was stated under the old one is gone. */
+  succeed(upstream: UpstreamNumber, key: Buffer): void {
+    const before = this.container.items;
+    this.signingKeys[upstream - 1] = key;
+    this.container.forget(upstream);
+    if (!this.accessList.isEmpty) this.seats.countAgain();
+    this.#entry(Change.succeeded, upstream, 0);
+    this.#journal.raw(key);
+    if (this.events.on) trackChangedLicenses(this, before);
+  }
+
   #dropSession(session: number, cause: "closed" | "timed-out"): void {
     for (let slot = this.handles.firstOf(session); slot !== -1; slot = this.handles.firstOf(session)) {
       this.#release(slot, cause);
@@ -397,13 +415,4 @@ export class State {
     this.#journal.words(words, at + after, RECORD_WORDS - after);
     this.#journal.block(text ?? noText);
   }
-}
-
-function numberOf(virtualContainer: string): ContainerNumber {
-  const number = parseContainerNumber(virtualContainer);
-  if (number !== null) return number;
-  throw new TmrError(
-    "ERR_TMR_ARGUMENT",
-    `genesis: virtualContainer: expected mask-serial, received ${virtualContainer}`,
-  );
 }

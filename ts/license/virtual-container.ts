@@ -102,6 +102,15 @@ export class VirtualContainer {
 
   /** Replaces what `upstream` states and merges anew. */
   state(upstream: UpstreamNumber, statement: Statement): void {
+    this.#replace(upstream, statement);
+  }
+
+  /** Nothing is known any more of what `upstream` holds. */
+  forget(upstream: UpstreamNumber): void {
+    this.#replace(upstream, null);
+  }
+
+  #replace(upstream: UpstreamNumber, statement: Statement | null): void {
     this.#statements[upstream - 1] = statement;
     this.#merge();
     this.#dropEmptyPools();

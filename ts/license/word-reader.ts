@@ -57,6 +57,10 @@ export class WordReader {
     return count;
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#words.length;
+  }
+
   /** Everything must have been read. */
   end(): void {
     if (this.#at !== this.#words.length) throw malformed(`${this.#words.length - this.#at} words too many`);

@@ -3,12 +3,14 @@
  * and writes answers by itself. Who is let in, who is there and who has to go is decided here.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import type { ClosedConnection, Engine, Gateway, Sockets, SocketsOptions } from "../engine/types.js";
+import { availableParallelism } from "node:os";
+import type { ClosedConnection, Engine, Gateway, OrderingLimits, Sockets, SocketsOptions } from "../engine/types.js";
 import { addressBytes } from "../transport/address.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { handOver } from "../transport/hand-over.js";
 import { respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Turns } from "../transport/turns.js";
 import { MAX_PACKET_BYTES } from "../wire/message.js";
 
 export interface ClientListenerOptions {
@@ -30,19 +32,40 @@ export interface ClientListenerCounters {
   readonly notGenuine: number;
   /** clients closed because too many answers waited for them */
   readonly closedUnread: number;
+  /** clients closed because they said nothing for too long */
+  readonly closedIdle: number;
 }
 
+/** A client that leaves this much unread is not read itself; one that leaves it for so long is closed. */
+const PAUSE_ABOVE_BYTES = 256 * 1024;
+const UNREAD_TIMEOUT_MS = 10_000;
 /**
- * A client that does not read its answers is not read from either; one that leaves too much unread, or leaves it for too
- * long, is closed.
+ * Anybody may connect, and each takes one of `maxClients` places: one that has not asked for a session after so long, nor
+ * said anything else, gives its place up. Programs open their session at once; a monitor connects for each question.
  */
-export const unreadLimits: Pick<SocketsOptions, "pauseAboveBytes" | "unreadTimeoutMs"> = {
-  pauseAboveBytes: 256 * 1024,
-  unreadTimeoutMs: 10_000,
-};
-/** How long a client may take to close its side when the server closes. */
+const IDLE_TIMEOUT_MS = 60_000;
+/** One connection of many clients may leave more waiting than others, but not fill the queue that all share. */
+const PENDING_SHARE = 4;
+const LEAST_PENDING_OF_CLIENT = 1024;
+
+/** What one client may take up, given what all may. */
+export function clientBounds(
+  { maxPendingRequests }: Pick<OrderingLimits, "maxPendingRequests">,
+  { maxTimeoutMs }: { readonly maxTimeoutMs: number },
+): Omit<SocketsOptions, "maxUpstreamBytes" | "turn"> {
+  return {
+    pauseAboveBytes: PAUSE_ABOVE_BYTES,
+    unreadTimeoutMs: UNREAD_TIMEOUT_MS,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    // After that no session lives that was not heard of.
+    sessionIdleTimeoutMs: Math.max(maxTimeoutMs, IDLE_TIMEOUT_MS),
+    maxPendingOfClient: Math.max(LEAST_PENDING_OF_CLIENT, Math.floor(maxPendingRequests / PENDING_SHARE)),
+  };
+}
+
 /** A connection on which nothing was said for so long is asked whether it is still there. */
-const KEEP_ALIVE_MS = 10_000;
+export const KEEP_ALIVE_MS = 10_000;
+/** How long a client may take to close its side when the server closes. */
 const LINGER_MS = 1_000;
 
 export class ClientListener {
@@ -50,7 +73,16 @@ export class ClientListener {
   readonly #server: Server;
   readonly #clients = new Set<number>();
   readonly #opening = new HalfOpen();
-  readonly #counters = { accepted: 0, refusedHandshakes: 0, refusedFull: 0, notGenuine: 0, closedUnread: 0 };
+  readonly #counters = {
+    accepted: 0,
+    refusedHandshakes: 0,
+    refusedFull: 0,
+    notGenuine: 0,
+    closedUnread: 0,
+    closedIdle: 0,
+  };
+  // Half of the processors: the other half is for those that are being served.
+  readonly #turns = new Turns(Math.max(1, Math.floor(availableParallelism() / 2)));
   #allGone: (() => void) | null = null;
 
   constructor(options: ClientListenerOptions) {
@@ -118,6 +150,7 @@ export class ClientListener {
       admit: () => true,
       maxMessageBytes: () => MAX_PACKET_BYTES,
       timeoutMs: this.#options.handshakeTimeoutMs,
+      turns: this.#turns,
     }).catch(() => null);
     this.#opening.delete(socket);
     if (established === null) {
@@ -148,6 +181,7 @@ export class ClientListener {
   closed({ client, why }: ClosedConnection): void {
     if (why === "not-genuine") this.#counters.notGenuine++;
     if (why === "unread") this.#counters.closedUnread++;
+    if (why === "idle") this.#counters.closedIdle++;
     this.#forget(client);
   }
 

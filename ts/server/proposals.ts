@@ -21,7 +21,7 @@ export class Proposals {
   readonly commands: Commands;
   readonly #ordering: Pick<Ordering, "propose">;
   /** No session can time out sooner than this after it was opened. */
-  readonly #minTimeoutMs: number;
+  #minTimeoutMs: number;
   readonly #statements = new Map<UpstreamId, Buffer>();
   #expireAtLogMs = 0;
   #expireUnderWay = false;
@@ -39,6 +39,12 @@ export class Proposals {
     this.#expireUnderWay = false;
     this.#checkpointWanted = false;
     this.#expireAtLogMs = 0;
+  }
+
+  /** The shortest time-out is another one from now on. */
+  minTimeout(ms: number): void {
+    this.#minTimeoutMs = ms;
+    this.hurry();
   }
 
   /** Something is to be ordered at once, whatever it is. */

@@ -110,6 +110,11 @@ export class Sequencer {
     this.#holding.changed();
   }
 
+  /** Sessions that are opened from now on last at least so long. */
+  minTimeout(ms: number): void {
+    this.#proposals.minTimeout(ms);
+  }
+
   /** Has a record ordered for whoever runs this server. `settle` is called once, maybe within the call. */
   command(record: SystemRecord, settle: (outcome: CommandOutcome) => void): void {
     if (this.#stopped) settle("not-active");

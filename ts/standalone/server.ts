@@ -7,13 +7,13 @@ import { hkdfSync, randomBytes, sign } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { type StandaloneConfig, standaloneGenesisOf } from "../config/index.js";
+import { type SessionTimeouts, type StandaloneConfig, standaloneGenesisOf } from "../config/index.js";
 import { ed25519PrivateKey } from "../config/key-files.js";
 import { standaloneTrust } from "../container/index.js";
 import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
 import { genesisDigest } from "../license/genesis.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
 import { SqliteStore } from "../store/sqlite-store.js";
 import { StoreDamageError } from "../store/store.js";
 import { attesterOf } from "../upstream/attest.js";
@@ -42,11 +42,14 @@ export interface RunningStandalone {
   reload(): Promise<void>;
   /** Has a record ordered and resolves to its result; rejects with ERR_TMR_STATE when it is not known to have been. */
   propose(record: SystemRecord): Promise<SystemAnswer>;
+  /** Other time-outs, for sessions that are opened from now on. */
+  setSession(session: SessionTimeouts): void;
   /** Answers what is under way, then closes every connection and the store. */
   stop(): Promise<void>;
 }
 
-const STORE_NAME = "standalone.sqlite";
+/** The store in the state folder of a standalone license server. */
+export const STANDALONE_STORE_NAME = "standalone.sqlite";
 const TICK_MS = 50;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Batches that one durable write takes. */
@@ -92,7 +95,7 @@ class StandaloneServer implements RunningStandalone {
     const signer = new StandaloneSigner(key);
     this.#gateway = makeGateway(config, engine);
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       // It has none.
       maxUpstreamBytes: 1,
       turn: (arrived) => this.#turn(arrived),
@@ -168,8 +171,15 @@ class StandaloneServer implements RunningStandalone {
     });
   }
 
+  setSession({ minTimeoutMs, timeoutMs, maxTimeoutMs }: SessionTimeouts): void {
+    this.#gateway.setSessionTimeouts(minTimeoutMs, timeoutMs, maxTimeoutMs);
+    this.#sequencer.minTimeout(minTimeoutMs);
+  }
+
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    // What has arrived is answered; what comes now is told to ask again later.
+    if (this.#ticker !== null) this.#pump();
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#containers.close();
@@ -201,12 +211,13 @@ class StandaloneServer implements RunningStandalone {
       containers: this.#containers.status(),
       upstreams: [],
       counters: {
-        ...(this.#stopped ? {} : this.#gateway.counters()),
+        ...(this.#stopped ? {} : { pending: this.#gateway.pending, ...this.#gateway.counters() }),
         ...this.#clients.counters,
         writes,
         missing: this.#missing,
       },
       version: this.#dependencies.version,
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };
@@ -273,7 +284,7 @@ function openStore(config: StandaloneConfig, digest: Uint8Array): SqliteStore {
   } catch (cause) {
     throw new TmrError("ERR_TMR_FILE", `the folder ${config.state} cannot be made: ${String(cause)}`, { cause });
   }
-  const file = join(config.state, STORE_NAME);
+  const file = join(config.state, STANDALONE_STORE_NAME);
   try {
     return new SqliteStore({
       upstream: 1,

@@ -1,5 +1,5 @@
 /** Opening the database file: settings, tables, and which failure means what. */
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { TmrError } from "../errors.js";
@@ -23,6 +23,31 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS snapshot_part (
     snapshot INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (snapshot, n));
 `;
+
+/**
+ * What brings a store of format i to format i + 1, all in one transaction. Format 0 is a new file, and every store that was
+ * written before there were numbers. A release reads all formats below its own; a format above it is of a later release.
+ */
+const migrations: readonly ((database: Connection) => unknown)[] = [(database) => database.exec(SCHEMA)];
+
+/** The format that this build writes. */
+export const STORE_FORMAT = migrations.length;
+
+function migrate(file: string, database: Connection): void {
+  const format = database.pragma("user_version", { simple: true }) as number;
+  if (format > STORE_FORMAT) {
+    throw new TmrError(
+      "ERR_TMR_STORE",
+      `${file} has store format ${format}, of a later release; this one reads up to ${STORE_FORMAT} and leaves it as it is: start the release that wrote it`,
+    );
+  }
+  // One that is up to date is not written: it may be damaged, and is kept as it is then.
+  if (format === STORE_FORMAT) return;
+  database.exec("BEGIN IMMEDIATE");
+  for (const step of migrations.slice(format)) step(database);
+  database.pragma(`user_version = ${STORE_FORMAT}`);
+  database.exec("COMMIT");
+}
 
 function codeOf(error: unknown): string {
   return error instanceof Database.SqliteError ? error.code : "";
@@ -60,11 +85,26 @@ const CHECKPOINT_PAGES = 1000;
  */
 const CHECKPOINT_STAGGER = 130;
 
+/** The name under which a store is put back; it gets its own name when it is whole. */
+export function restoringFile(file: string): string {
+  return `${file}.restoring`;
+}
+
+/** What an interrupted restore left must not be taken for a new server. */
+function refuseHalfRestored(file: string): void {
+  if (existsSync(file) || !existsSync(restoringFile(file))) return;
+  throw new TmrError(
+    "ERR_TMR_FILE",
+    `a restore of ${file} was interrupted: run \`tmr store restore\` again, or remove ${restoringFile(file)} to begin without a store`,
+  );
+}
+
 /**
  * Opens or creates the file, mode 0600, for this process alone; with `durable` each commit is on the disk when it
  * returns. `upstream`: 1, 2 or 3.
  */
 export function openDatabase(file: string, upstream: number, durable: boolean): Connection {
+  refuseHalfRestored(file);
   try {
     closeSync(openSync(file, "a", 0o600));
     const folder = openSync(dirname(file), "r");
@@ -82,7 +122,7 @@ export function openDatabase(file: string, upstream: number, durable: boolean): 
       database.pragma(`synchronous = ${durable ? "FULL" : "OFF"}`);
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES + CHECKPOINT_STAGGER * (upstream - 2)}`);
       database.pragma("journal_size_limit = 67108864");
-      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+      migrate(file, database);
       return database;
     } catch (error) {
       database.close();

@@ -3,7 +3,7 @@
  * says, and the client gets two that agree. Nothing is ordered: what is borrowed is in the log already.
  */
 import type { Settle } from "../server/local-requests.js";
-import { BorrowVotes } from "../wire/borrow-votes.js";
+import { type BorrowVote, BorrowVotes } from "../wire/borrow-votes.js";
 import { Status } from "../wire/kinds.js";
 import type { LinkMessageOf } from "../wire/link.js";
 import type { UpstreamId } from "./choose.js";
@@ -19,13 +19,20 @@ export interface AttestationPorts {
   /** upstreams with an open link */
   connected(): readonly UpstreamId[];
   send(upstream: UpstreamId, message: LinkMessageOf<"attest">): void;
-  /** True for a genuine signature by the signing key of this upstream. */
-  isGenuine(upstream: UpstreamId, document: Uint8Array, signature: Uint8Array): boolean;
+  readonly check: AttestationCheck;
 }
+
+/**
+ * Says, now or later and once, whether this counts on the borrower's machine: the signature by the upstream's own key, under
+ * the firm's certificate that this upstream holds such a license. One that does not must not get into a file.
+ */
+export type AttestationCheck = (upstream: UpstreamId, given: BorrowVote, settle: (counts: boolean) => void) => void;
 
 interface UnderWay {
   readonly votes: BorrowVotes;
   readonly asked: readonly UpstreamId[];
+  /** Those that have answered; what they said may still be being checked. */
+  readonly heard: Set<UpstreamId>;
   readonly untilMs: number;
   readonly settle: Settle;
 }
@@ -48,19 +55,30 @@ export class Attestations {
     if (this.#underWay.size >= MAX_UNDER_WAY) return settle(Status.busy, nothing);
     const ask = this.#next;
     this.#next = (this.#next % 0xffff_ffff) + 1;
-    this.#underWay.set(ask, { votes: new BorrowVotes(handle, 2), asked, untilMs: nowMs + PATIENCE_MS, settle });
+    const untilMs = nowMs + PATIENCE_MS;
+    this.#underWay.set(ask, { votes: new BorrowVotes(handle, 2), asked, heard: new Set(), untilMs, settle });
     for (const upstream of asked) this.#ports.send(upstream, { type: "attest", ask, handle });
   }
 
-  /** An upstream has answered; what does not belong to a question, or is not signed by its key, counts for nothing. */
-  attested(upstream: UpstreamId, { ask, document, signature, certificate }: LinkMessageOf<"attested">): void {
+  /** An upstream has answered; what does not belong to a question counts for nothing, what is not proven as not signed. */
+  attested(upstream: UpstreamId, { ask, ...said }: LinkMessageOf<"attested">): void {
     const one = this.#underWay.get(ask);
-    if (one === undefined || !one.asked.includes(upstream)) return;
+    if (one === undefined || !one.asked.includes(upstream) || one.heard.has(upstream)) return;
+    one.heard.add(upstream);
+    const { signature, certificate } = said;
     const isShort = certificate.length <= MAX_CERTIFICATE_BYTES && signature.length <= MAX_CERTIFICATE_BYTES;
-    const isSigned = isShort && signature.length > 0 && this.#ports.isGenuine(upstream, document, signature);
     // Views on a message that is gone after this turn.
-    const vote = isSigned ? { signature: Buffer.from(signature), certificate: Buffer.from(certificate) } : unsigned;
-    one.votes.add(upstream, { document: Buffer.from(document), ...vote });
+    const document = Buffer.from(said.document);
+    if (!isShort || signature.length === 0) return this.#count(ask, one, upstream, { document, ...unsigned });
+    const given = { document, signature: Buffer.from(signature), certificate: Buffer.from(certificate) };
+    this.#ports.check(upstream, given, (counts) =>
+      this.#count(ask, one, upstream, counts ? given : { document, ...unsigned }),
+    );
+  }
+
+  #count(ask: number, one: UnderWay, upstream: UpstreamId, vote: BorrowVote): void {
+    if (this.#underWay.get(ask) !== one) return;
+    one.votes.add(upstream, vote);
     this.#close(ask, one, one.asked);
   }
 

@@ -4,48 +4,28 @@
  * everything that leaves goes through {@link TmrPorts}.
  */
 import type { Ordering } from "../engine/types.js";
-import { TwinMachine, type TwinRole, type TwinView, type Witness } from "../failover/twin.js";
+import type { AddressView } from "../failover/address.js";
+import { HandOver, type HandOverOutcome, HandOverStep } from "../failover/hand-over.js";
+import { roleNumber, TwinMachine, type TwinRole } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
 import { LocalRequests } from "../server/local-requests.js";
 import { Proposals } from "../server/proposals.js";
 import { Kind, Status } from "../wire/kinds.js";
 import { decodeLink, type LinkMessageOf } from "../wire/link.js";
 import { RESULT_BYTES, ResultField, writeResult } from "../wire/result.js";
-import type { ProtocolRules } from "../wire/rules.js";
 import type { SystemRecord } from "../wire/system-record.js";
 import { Attestations } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
-import type { TmrPorts } from "./core-ports.js";
-import type { Twin } from "./epoch.js";
+import { isRelayed, type TmrCoreOptions, type TmrPorts } from "./core-ports.js";
 import { Leader } from "./leader.js";
-import type { ServerRecord } from "./server-state.js";
-import type { SyncStamps } from "./sync-stamps.js";
+import { OtherTwin } from "./other-twin.js";
 import type { Admission, LeaderAction, LeaderEvent, Mark } from "./term.js";
 import { VotedClock } from "./voted-clock.js";
-
-export interface TmrCoreOptions {
-  readonly twin: Twin;
-  readonly ordering: Ordering;
-  readonly ports: TmrPorts;
-  readonly record: ServerRecord;
-  readonly timing: { readonly heartbeatMs: number; readonly suspectMs: number; readonly graceMs: number };
-  readonly minTimeoutMs: number;
-  /** Requests that are worth a batch of their own while another one is under way; fewer wait for it. 1 if left out. */
-  readonly fullBatch?: number;
-  /** where clients find the other twin; told to them when this one is not active */
-  readonly peerAddress: string;
-  verifyMac(batch: Uint8Array): boolean;
-  /** True for a signature of a borrowed license by this upstream; left out: none is given here. */
-  readonly isAttestation?: (upstream: UpstreamId, document: Uint8Array, signature: Uint8Array) => boolean;
-  readonly stamps: Pick<SyncStamps, "make" | "fits">;
-  /** All of them, but in a simulation that shows what happens without one. */
-  readonly rules?: ProtocolRules;
-}
 
 const BURST_BYTES = 1024 * 1024;
 /** How long requests wait for a quorum before their clients are told that there is none. */
 const NO_QUORUM_AFTER_MS = 1_000;
-const ZERO_SESSION = Buffer.alloc(16);
+const NOT_ACTIVE = { kind: Kind.notice, status: Status["not-active"], request: 0, session: Buffer.alloc(16) };
 
 export class TmrCore {
   readonly leader: Leader;
@@ -59,13 +39,10 @@ export class TmrCore {
   readonly #proposals: Proposals;
   readonly #attestations: Attestations;
   readonly #local: LocalRequests;
+  readonly #handOver: HandOver;
   #role: TwinRole = "passive";
   #quorumLostAtMs: number | null = null;
-  #peer: { connected: boolean; role: TwinRole | null; heardAtMs: number } = {
-    connected: false,
-    role: null,
-    heardAtMs: Number.NEGATIVE_INFINITY,
-  };
+  readonly #peer: OtherTwin;
   #mark: Mark | null = null;
   /** The epoch in which what clients miss is forgiven, since an operator accepted a loss (rule 17). */
   #lossAcceptedIn: number | "next" | null = null;
@@ -83,11 +60,13 @@ export class TmrCore {
     this.#peerAddress = Buffer.from(options.peerAddress, "utf8");
     this.#clock = new VotedClock(options.rules);
     this.#twin = new TwinMachine(options.timing);
+    this.#peer = new OtherTwin(options.timing);
     this.#proposals = new Proposals(options.ordering, options.minTimeoutMs);
+    this.#handOver = new HandOver(options.timing, (message) => this.#tellTwin(message));
     this.#attestations = new Attestations({
       connected: () => upstreamIds.filter((id) => this.leader.peers[id].connected),
       send: (upstream, message) => this.#ports.send(upstream, message),
-      isGenuine: options.isAttestation ?? (() => false),
+      check: options.checkAttestation ?? ((_upstream, _given, settle) => settle(false)),
     });
     this.#local = new LocalRequests({
       ordering: options.ordering,
@@ -115,12 +94,8 @@ export class TmrCore {
     return this.#role;
   }
 
-  get peerConnected(): boolean {
-    return this.#peer.connected;
-  }
-
-  get peerRole(): TwinRole | null {
-    return this.#peer.role;
+  get peer(): Pick<OtherTwin, "connected" | "role"> {
+    return this.#peer;
   }
 
   // ---- what happens to a server ------------------------------------------------------------------------------------
@@ -144,6 +119,7 @@ export class TmrCore {
       return;
     }
     if (message.type === "attested") return this.#attestations.attested(upstream, message);
+    if (isRelayed(message)) return this.#ports.relayed?.(upstream, message);
     this.#lead({ type: "message", upstream, message }, nowMs);
   }
 
@@ -154,10 +130,13 @@ export class TmrCore {
   }
 
   peerHeard(heartbeat: LinkMessageOf<"heartbeat">, role: TwinRole | null, nowMs: number): void {
-    this.#peer = { connected: true, role, heardAtMs: nowMs };
+    this.#peer.heard(role, heartbeat.epoch, nowMs);
     if (role === "active") {
       this.#lead({ type: "founded" }, nowMs);
       this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
+      // It leads later than this server does: asked now, the upstreams say so, and the clients need not wait for that.
+      const isLater = heartbeat.epoch > this.leader.epoch && this.#role !== "passive";
+      if (isLater) this.#lead({ type: "tick", eager: true }, nowMs);
     }
     this.#forgive(heartbeat.forgiven);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
@@ -170,8 +149,26 @@ export class TmrCore {
     this.#peer.connected = false;
   }
 
+  /** A step of a planned hand-over: the twin asks for it, or answers. */
+  twinSaid(message: LinkMessageOf<"handOver" | "handOverReply">, role: TwinRole | null, nowMs: number): void {
+    if (message.type === "handOverReply") return this.#handOver.replied(message, role, nowMs);
+    if (message.step === HandOverStep.go) return this.takeOver(nowMs, "handed-over");
+    const reach = this.#peer.witnesses(this.leader, nowMs).length;
+    this.#ports.tellTwin({ type: "handOverReply", ask: message.ask, role: roleNumber(this.#role), reach });
+  }
+
+  /** Hands over to the twin in order. `settle` is called once: null when the twin is active, else why it is not. */
+  switchOver(nowMs: number, settle: (outcome: HandOverOutcome) => void): void {
+    this.#handOver.begin(this.#handOverView(nowMs), nowMs, settle);
+  }
+
+  /** What decides about the virtual address, apart from where it is. */
+  addressView(nowMs: number): Omit<AddressView, "address"> {
+    return this.#peer.addressView(this, nowMs);
+  }
+
   /** The operator, or the owner of the virtual IP, wants this server to be active. */
-  takeOver(nowMs: number, reason: "nobody-leads" | "told" = "told"): void {
+  takeOver(nowMs: number, reason: "nobody-leads" | "handed-over" | "told" = "told"): void {
     if (this.#role !== "passive" && this.#role !== "taking-over") return;
     this.#ports.say({ event: "taking-over", reason });
     this.#setRole("taking-over");
@@ -209,6 +206,11 @@ export class TmrCore {
     else settle("not-active");
   }
 
+  /** Sessions that are opened from now on last at least so long. */
+  minTimeout(ms: number): void {
+    this.#proposals.minTimeout(ms);
+  }
+
   /** No more batches: every client is told to ask the peer. */
   stop(): void {
     this.#setRole("stopping");
@@ -219,7 +221,8 @@ export class TmrCore {
   tick(nowMs: number): void {
     // While the peer seems gone, the upstreams are asked at every tick: that is how fast a takeover can begin.
     this.#lead({ type: "tick", eager: this.#role === "passive" && !this.#peer.connected }, nowMs);
-    if (this.#twin.step(this.#view(nowMs), nowMs) === "take-over") this.takeOver(nowMs, "nobody-leads");
+    if (this.#twin.step(this.#peer.view(this.#options.twin, this, nowMs), nowMs) === "take-over")
+      this.takeOver(nowMs, "nobody-leads");
     this.pump(nowMs);
   }
 
@@ -230,6 +233,7 @@ export class TmrCore {
     this.#settleDoubt(nowMs);
     this.#local.take(nowMs);
     this.#attestations.tick(nowMs);
+    this.#handOver.step(this.#handOverView(nowMs), nowMs);
     this.#clock.advance(nowMs, this.leader.hasQuorum);
     if (!this.leader.hasQuorum) return this.#refuseWithoutQuorum(nowMs);
     this.#quorumLostAtMs = null;
@@ -252,8 +256,7 @@ export class TmrCore {
   /** Queues the notice that says who else may be active. */
   sayNotActive(client: number): void {
     const record = Buffer.alloc(RESULT_BYTES);
-    const head = { kind: Kind.notice, status: Status["not-active"], request: 0, session: ZERO_SESSION };
-    writeResult(record, 0, head, 0, this.#peerAddress.length);
+    writeResult(record, 0, NOT_ACTIVE, 0, this.#peerAddress.length);
     this.#ordering.answer(client, record, this.#peerAddress);
   }
 
@@ -263,6 +266,7 @@ export class TmrCore {
    */
   #makeBatches(nowMs: number): void {
     const ordering = this.#ordering;
+    if (this.#handOver.draining) return;
     const full = this.#options.fullBatch ?? 1;
     while (ordering.position === ordering.carried || ordering.pending >= full) {
       if (ordering.nextBatch(this.#clock.logMs, this.#clock.calendarMs(nowMs)) === 0) return;
@@ -271,21 +275,15 @@ export class TmrCore {
 
   // ---- how it decides ----------------------------------------------------------------------------------------------
 
-  #view(nowMs: number): TwinView {
-    return {
-      twin: this.#options.twin,
-      role: this.#role,
-      peerConnected: this.#peer.connected,
-      peerRole: this.#peer.role,
-      peerSilentMs: nowMs - this.#peer.heardAtMs,
-      witnesses: this.#witnesses(nowMs),
-    };
+  #handOverView(nowMs: number) {
+    const drained = this.#ordering.position === this.#ordering.carried;
+    return { role: this.#role, peerAnswers: this.#peer.answers(nowMs), peerRole: this.#peer.role, drained };
   }
 
-  #witnesses(nowMs: number): Witness[] {
-    return upstreamIds
-      .map((id) => this.leader.peers[id])
-      .filter((peer) => peer.connected && nowMs - peer.pongAtMs <= this.#options.timing.suspectMs);
+  /** Behind a heartbeat, so that the twin knows all that was carried before it takes over. */
+  #tellTwin(message: LinkMessageOf<"handOver">): void {
+    this.#ports.beat();
+    this.#ports.tellTwin(message);
   }
 
   #takeEvents(nowMs: number): void {

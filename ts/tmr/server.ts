@@ -2,52 +2,32 @@
  * A TMR server process: sockets, clocks and files around {@link TmrCore}. Sockets give their bytes to the engine; at
  * the end of the turn the core decides and makes batches, then everything that is ready is written, once per socket.
  */
-import { verify } from "node:crypto";
 import type { Logger } from "pino";
-import type { ServerConfig } from "../config/index.js";
-import { ed25519PublicKeyObject } from "../config/key-files.js";
-import { Arrived, type Engine, type Gateway, type Sockets } from "../engine/types.js";
+import type { ServerConfig, SessionTimeouts } from "../config/index.js";
+import { Arrived, type Gateway, type Sockets } from "../engine/types.js";
 import { TmrError } from "../errors.js";
-import { roleNumber, TwinLink } from "../failover/twin-link.js";
-import { ClientListener, unreadLimits } from "../server/client-listener.js";
-import { attestMessage } from "../wire/borrow.js";
+import { roleNumber } from "../failover/twin.js";
+import { TwinLink } from "../failover/twin-link.js";
+import { startVirtualIp, type VirtualIp } from "../failover/virtual-ip.js";
+import { ClientListener, clientBounds } from "../server/client-listener.js";
+import { silenceLimitMs } from "../transport/silence.js";
+import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
 import { encodeLink } from "../wire/link.js";
 import { MAX_ODD_LICENSES, type ServerStatus } from "../wire/server-status.js";
 import type { SystemAnswer, SystemFault, SystemRecord } from "../wire/system-record.js";
+import type { AttestationCheck } from "./attestations.js";
 import { type UpstreamId, upstreamIds } from "./choose.js";
 import { TmrCore } from "./core.js";
 import type { CoreEvent } from "./core-ports.js";
-import { Holdings, type StatementReader } from "./holdings.js";
+import { Holdings } from "./holdings.js";
+import type { RunningServer, ServerDependencies } from "./running-server.js";
 import { type ServerRecord, ServerState } from "./server-state.js";
+import { coreStatus, upstreamStatus } from "./status-parts.js";
 import { SyncStamps } from "./sync-stamps.js";
+import { systemFaultText } from "./system-fault.js";
 import type { Admission } from "./term.js";
+import { type UpdateRelay, updateRelay } from "./update-relay.js";
 import { MAX_UNSENT_BYTES, UpstreamLink } from "./upstream-link.js";
-
-export interface ServerDependencies {
-  readonly engine: Engine;
-  readonly log: Logger;
-  readonly version: string;
-  readonly readStatement: StatementReader;
-  /** A durable write failed: the process must end rather than go on. */
-  fatal(error: unknown): void;
-}
-
-/** A TMR server that was started by {@link runServer}. */
-export interface RunningServer {
-  /** `host:port` where clients are served */
-  readonly address: string;
-  status(): ServerStatus;
-  /** Takes over now: the operator's word, or the virtual IP's. */
-  takeOver(): void;
-  /** The operator admits a blank upstream by force, or founds anew: null when it has begun, else why it cannot. */
-  admit(which: Admission): string | null;
-  /** The operator accepts what has stopped this server: null when it takes part again, else why not. */
-  resume(): string | null;
-  /** Has a record ordered and resolves to its voted result; rejects with ERR_TMR_STATE when it is not known to have been. */
-  propose(record: SystemRecord): Promise<SystemAnswer>;
-  /** Says goodbye to the clients and closes everything. */
-  stop(): Promise<void>;
-}
 
 const TICK_MS = 20;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -70,10 +50,14 @@ class TmrServer implements RunningServer {
   readonly #core: TmrCore;
   readonly #twinLink: TwinLink;
   readonly #holdings: Holdings;
+  readonly updates: UpdateRelay;
   readonly #clients: ClientListener;
   readonly #links: ReadonlyMap<UpstreamId, UpstreamLink>;
   readonly #linkFaults = new Map<UpstreamId, string>();
+  readonly #versions: Versions;
+  readonly #greetings = new Map<UpstreamId, Greeting>();
   readonly #startedAtMs = performance.now();
+  #virtualIp: VirtualIp | null = null;
   #address = "";
   #pumpQueued = false;
   #stopped = false;
@@ -85,11 +69,12 @@ class TmrServer implements RunningServer {
     this.#config = config;
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
+    this.#versions = dependencies.versions ?? versionsOf(dependencies.version);
     this.#state = new ServerState(config.state);
     this.#holdings = new Holdings(engine, dependencies.readStatement);
     this.#gateway = this.#makeGateway();
     this.#sockets = engine.createSockets(this.#gateway, {
-      ...unreadLimits,
+      ...clientBounds(config.limits, config.session),
       maxUpstreamBytes: MAX_UNSENT_BYTES,
       turn: (arrived) => this.#turn(arrived),
     });
@@ -107,6 +92,10 @@ class TmrServer implements RunningServer {
         this.#schedulePump();
       },
     });
+    this.updates = updateRelay(this.#core, this.#gateway, config.system, {
+      faultText: (fault) => this.#faultText(fault),
+      sent: () => this.#schedulePump(),
+    });
     this.#links = new Map(upstreamIds.map((id) => [id, this.#makeLink(id)]));
   }
 
@@ -118,6 +107,11 @@ class TmrServer implements RunningServer {
     try {
       this.#address = await this.#clients.listen(this.#config.listen);
       await this.#twinLink.start();
+      this.#virtualIp = startVirtualIp(this.#config, {
+        view: (nowMs) => this.#core.addressView(nowMs),
+        takeOver: () => this.takeOver(),
+        say: (level, text) => this.#log[level](text),
+      });
     } catch (error) {
       await this.stop();
       throw error;
@@ -130,6 +124,14 @@ class TmrServer implements RunningServer {
   takeOver(): void {
     this.#core.takeOver(performance.now());
     this.#schedulePump();
+  }
+
+  switchOver(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#core.switchOver(performance.now(), (why) =>
+        why === null ? resolve() : reject(new TmrError("ERR_TMR_STATE", why)),
+      );
+    });
   }
 
   admit(which: Admission): string | null {
@@ -150,12 +152,19 @@ class TmrServer implements RunningServer {
     });
   }
 
+  setSession({ minTimeoutMs, timeoutMs, maxTimeoutMs }: SessionTimeouts): void {
+    this.#gateway.setSessionTimeouts(minTimeoutMs, timeoutMs, maxTimeoutMs);
+    this.#core.minTimeout(minTimeoutMs);
+  }
+
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#core.stop();
-    this.#sayNotActiveToAll();
+    this.#sayGoodbye();
+    // Only now: what is sent from an address that has gone does not leave this machine.
+    await this.#virtualIp?.close();
     await this.#clients.close();
     for (const link of this.#links.values()) link.close();
     this.#twinLink.close();
@@ -196,6 +205,7 @@ class TmrServer implements RunningServer {
     this.#pumpQueued = false;
     if (this.#stopped) return;
     this.#core.pump(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -205,7 +215,10 @@ class TmrServer implements RunningServer {
       this.#lastBeatMs = nowMs;
       this.#twinLink.beat();
     }
+    this.updates.tick(nowMs);
+    for (const link of this.#links.values()) link.tick(nowMs);
     this.#core.tick(nowMs);
+    this.#virtualIp?.step(nowMs);
     this.#sockets.flush();
   }
 
@@ -231,23 +244,19 @@ class TmrServer implements RunningServer {
       fullBatch: this.#config.limits.maxRequestsPerBatch,
       peerAddress: this.#peer.clients,
       verifyMac: (batch) => this.#dependencies.engine.verifyBatchMac(batch, keys.twinKey),
-      isAttestation: (upstream, document, signature) => {
-        const key = this.#config.system.upstreams[upstream - 1]?.signingKey;
-        return key !== undefined && verify(null, attestMessage(document), ed25519PublicKeyObject(key), signature);
-      },
+      checkAttestation: (upstream, given, settle) => void this.#checkAttestation(upstream, given, settle),
       stamps: new SyncStamps(keys.twinKey),
       ports: {
         send: (upstream, message) => this.#gateway.sendControl(upstream, encodeLink(message)),
         durably: (change) => this.#durably(change),
         beat: () => this.#twinLink.beat(),
-        dropClients: () => {
-          this.#sayNotActiveToAll();
-          this.#clients.dropClients();
-        },
+        tellTwin: (message) => this.#twinLink.tell(message),
+        dropClients: () => this.#sayGoodbye(),
         statusDocument: () => Buffer.from(JSON.stringify(this.status()), "utf8"),
         holding: (statement) => {
           if (this.#holdings.take(statement)) this.#logOddLicenses();
         },
+        relayed: (upstream, reply) => this.updates.received(upstream, reply),
         say: (event) => this.#say(event),
       },
     });
@@ -261,13 +270,23 @@ class TmrServer implements RunningServer {
       peerAddress: this.#peer.twin,
       listenAddress: this.#config.twinListen,
       timeoutMs: CONNECT_TIMEOUT_MS,
+      versions: this.#versions,
+      refused: (why) => this.#log.error({ why }, "the twin cannot be talked to"),
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       say: () => ({
         type: "heartbeat",
         twin: this.#config.twin,
         role: roleNumber(this.#core.role),
         ...this.#core.heartbeatPoint(),
       }),
-      heard: (heartbeat, role) => this.#core.peerHeard(heartbeat, role, performance.now()),
+      heard: (heartbeat, role) => {
+        this.#core.peerHeard(heartbeat, role, performance.now());
+        this.#schedulePump();
+      },
+      handOver: (message, role) => {
+        this.#core.twinSaid(message, role, performance.now());
+        this.#schedulePump();
+      },
       disconnected: () => {
         this.#core.peerDisconnected();
         // Looked at in this turn: a peer that was killed is noticed by its broken connection, not by a time-out.
@@ -290,15 +309,19 @@ class TmrServer implements RunningServer {
       remoteStaticKey: entry.key,
       staticKey: this.#config.keys.noise,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: silenceLimitMs(this.#config.timing.suspectMs),
       connected: () => {
         this.#log.info({ upstream }, "upstream connected");
         this.#linkFaults.delete(upstream);
+        this.#greetings.set(upstream, new Greeting(this.#versions));
+        this.#gateway.sendControl(upstream, helloOf(this.#versions));
         this.#core.connected(upstream, performance.now());
         this.#schedulePump();
       },
       disconnected: (_upstream, reason) => {
         if (this.#linkFaults.get(upstream) !== reason) this.#log.warn({ upstream, reason }, "upstream not connected");
         this.#linkFaults.set(upstream, reason);
+        this.#greetings.delete(upstream);
         this.#core.disconnected(upstream, performance.now());
         this.#schedulePump();
       },
@@ -306,8 +329,11 @@ class TmrServer implements RunningServer {
   }
 
   #receivedFrom(upstream: UpstreamId, nowMs: number): void {
+    this.#links.get(upstream)?.heard(nowMs);
     for (let bytes = this.#gateway.takeControl(upstream); bytes !== null; bytes = this.#gateway.takeControl(upstream)) {
-      this.#core.control(upstream, bytes, nowMs);
+      const heard = this.#greetings.get(upstream)?.take(bytes);
+      if (heard?.type === "message") this.#core.control(upstream, bytes, nowMs);
+      else if (heard?.type === "refused") return this.#links.get(upstream)?.refuse(heard.why);
     }
     this.#core.voted(upstream, nowMs);
   }
@@ -323,8 +349,16 @@ class TmrServer implements RunningServer {
     }
   }
 
-  #sayNotActiveToAll(): void {
+  async #checkAttestation(...[upstream, given, settle]: Parameters<AttestationCheck>): Promise<void> {
+    const counts = await this.#dependencies.checkAttestation(upstream, given);
+    if (this.#stopped) return;
+    settle(counts);
+    this.#schedulePump();
+  }
+
+  #sayGoodbye(): void {
     for (const client of this.#clients.numbers()) this.#core.sayNotActive(client);
+    this.#clients.dropClients();
   }
 
   #say(event: CoreEvent): void {
@@ -337,20 +371,9 @@ class TmrServer implements RunningServer {
   }
 
   #faultText(fault: SystemFault): string {
-    switch (fault) {
-      case "not-active": {
-        const { name, clients } = this.#peer;
-        const active = this.#core.peerConnected && this.#core.peerRole === "active";
-        const where = active ? `${name} at ${clients} is: ask it` : "tmr status says which one is";
-        return `this server is ${this.#core.role}, not active; ${where}`;
-      }
-      case "no-quorum":
-        return "there is no quorum: two upstreams are needed; nothing was done";
-      case "interrupted":
-        return "the leadership changed meanwhile: whether it was done is not known; look, then ask again";
-      default:
-        return fault satisfies never;
-    }
+    const { name, clients } = this.#peer;
+    const active = this.#core.peer.connected && this.#core.peer.role === "active";
+    return systemFaultText(fault, { role: this.#core.role, peer: { name, clients, active } });
   }
 
   get #peer() {
@@ -360,43 +383,27 @@ class TmrServer implements RunningServer {
   }
 
   status(): ServerStatus {
-    const { name, twin, system } = this.#config;
-    const { leader } = this.#core;
     return {
-      name,
-      twin,
-      role: this.#core.role,
-      phase: leader.phase,
-      epoch: leader.epoch,
-      position: this.#gateway.position,
-      carried: this.#gateway.carried,
-      digest: this.#gateway.carriedDigest().toString("hex"),
-      quorum: leader.hasQuorum,
+      ...coreStatus(this.#config, this.#core, this.#gateway),
       clients: this.#clients.clients,
-      peer: {
-        name: this.#peer.name,
-        address: this.#peer.clients,
-        connected: this.#core.peerConnected,
-        role: this.#core.peerRole ?? "unknown",
-      },
-      upstreams: system.upstreams.map((entry) => {
-        const peer = leader.peers[entry.id];
-        return {
-          id: entry.id,
-          name: entry.name,
-          address: entry.address,
-          connected: peer.connected,
-          state: peer.phase,
-          position: Math.max(peer.end.position, this.#gateway.acknowledged(entry.id)),
-          epoch: peer.promised,
-          agrees: peer.phase === "streaming",
+      upstreams: this.#config.system.upstreams.map((entry) =>
+        upstreamStatus(entry, this.#core.leader.peers[entry.id], {
+          acknowledged: this.#gateway.acknowledged(entry.id),
           lastFault: this.#linkFaults.get(entry.id) ?? "",
-        };
-      }),
+          protocol: this.#greetings.get(entry.id)?.agreed?.protocol ?? 0,
+        }),
+      ),
       licenses: this.#holdings.licenses.slice(0, MAX_ODD_LICENSES),
       oddLicenses: this.#holdings.licenses.length,
-      counters: { ...this.#gateway.counters(), ...this.#clients.counters, ...this.#twinLink.counters },
+      counters: {
+        pending: this.#gateway.pending,
+        ...this.#gateway.counters(),
+        ...this.#clients.counters,
+        ...this.#twinLink.counters,
+      },
       version: this.#dependencies.version,
+      versions: { protocol: this.#versions.protocol, rules: this.#versions.rules },
+      wallMs: Date.now(),
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };

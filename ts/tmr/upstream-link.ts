@@ -7,6 +7,7 @@ import type { ClosedConnection, Engine, Gateway, Session, Sockets } from "../eng
 import { connectSocket } from "../transport/dial.js";
 import { handOver } from "../transport/hand-over.js";
 import { initiate } from "../transport/handshake.js";
+import { Silence } from "../transport/silence.js";
 import { MAX_LINK_MESSAGE_BYTES } from "../wire/message.js";
 import type { UpstreamId } from "./choose.js";
 
@@ -21,24 +22,31 @@ export interface UpstreamLinkOptions {
   /** own static private key */
   readonly staticKey: Uint8Array;
   readonly connectTimeoutMs: number;
+  /** one that was not heard for so long, though it is asked at every heartbeat, is called anew */
+  readonly silenceMs: number;
   connected(upstream: UpstreamId): void;
   disconnected(upstream: UpstreamId, reason: string): void;
 }
 
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 500;
+/** One that cannot be talked to will be another one after an upgrade. */
+const REFUSED_RETRY_MS = 5_000;
 /** An upstream that takes nothing for so long that this much waits is given up; it will be fed from its log's end. */
 export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const reasons = {
   ended: "connection closed",
   "not-genuine": "bytes that are not genuine",
   unread: "the upstream takes no bytes",
+  idle: "the upstream says nothing",
 } as const;
 
 export class UpstreamLink {
   readonly #options: UpstreamLinkOptions;
   #retryTimer: NodeJS.Timeout | null = null;
   #retryMs = FIRST_RETRY_MS;
+  /** While the connection is open. */
+  #silence: Silence | null = null;
   #closed = false;
 
   constructor(options: UpstreamLinkOptions) {
@@ -51,8 +59,26 @@ export class UpstreamLink {
 
   /** To be told when the engine says that the connection is over. */
   closed({ why, error }: ClosedConnection): void {
-    this.#options.gateway.clearUpstream(this.#options.upstream);
-    this.#later(why === "failed" ? error : reasons[why]);
+    this.#over(why === "failed" ? error : reasons[why]);
+  }
+
+  /** The upstream has said something. */
+  heard(nowMs: number): void {
+    this.#silence?.heard(nowMs);
+  }
+
+  /** To be called regularly. */
+  tick(nowMs: number): void {
+    if (this.#silence?.isTooLong(nowMs) !== true) return;
+    this.#options.sockets.dropUpstream(this.#options.upstream);
+    this.#over(`nothing heard for ${this.#options.silenceMs} ms`);
+  }
+
+  /** The upstream and this server cannot talk with each other: the connection is over, and tried again seldom. */
+  refuse(why: string): void {
+    this.#options.sockets.dropUpstream(this.#options.upstream);
+    this.#retryMs = REFUSED_RETRY_MS;
+    this.#over(why);
   }
 
   close(): void {
@@ -95,7 +121,14 @@ export class UpstreamLink {
       return;
     }
     this.#retryMs = FIRST_RETRY_MS;
+    this.#silence = new Silence(this.#options.silenceMs, performance.now());
     this.#options.connected(upstream);
+  }
+
+  #over(reason: string): void {
+    this.#silence = null;
+    this.#options.gateway.clearUpstream(this.#options.upstream);
+    this.#later(reason);
   }
 
   #later(reason: string): void {

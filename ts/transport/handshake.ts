@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import type { Engine, Handshake, HandshakePattern, Session } from "../engine/types.js";
 import { TmrError } from "../errors.js";
+import type { Turns } from "./turns.js";
 
 /** What a connection is for; part of the prologue, so that a session for one use cannot be opened as another. */
 export type Purpose = "client" | "link" | "twin";
@@ -37,6 +38,8 @@ export interface RespondOptions {
   admit(pattern: HandshakePattern, remoteStaticKey: Buffer | null): boolean;
   maxMessageBytes(purpose: Purpose): number;
   readonly timeoutMs: number;
+  /** handshakes of one listener that are computed by turns; without it all at once */
+  readonly turns?: Turns;
 }
 
 const MAX_HANDSHAKE_FRAME_BYTES = 1024;
@@ -167,9 +170,14 @@ export async function respond(socket: Socket, engine: Engine, options: RespondOp
     staticKey: options.staticKey,
   });
   return withHandshake(socket, handshake, async () => {
-    const genuine = (await handshake.read(first.message)) !== null;
-    const remoteStaticKey = genuine ? handshake.remoteStaticKey() : null;
-    const answer = genuine && options.admit(first.pattern, remoteStaticKey) ? await handshake.write() : null;
+    let remoteStaticKey: Buffer | null = null;
+    const compute = async (): Promise<Buffer | null> => {
+      // A peer that left while it waited for its turn is not worth the work.
+      if (socket.destroyed || (await handshake.read(first.message)) === null) return null;
+      remoteStaticKey = handshake.remoteStaticKey();
+      return options.admit(first.pattern, remoteStaticKey) ? handshake.write() : null;
+    };
+    const answer = await (options.turns === undefined ? compute() : options.turns.take(compute));
     if (answer === null || socket.destroyed) {
       socket.destroy();
       return null;

@@ -50,6 +50,12 @@ export class Holding {
     this.#offeredAtMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** True when the state has the statement of what is held now. */
+  isStated(state: LicenseState): boolean {
+    const current = this.#make(state.statementVersion(this.#upstream));
+    return current === null || sameBytes(current.payloadDigest, state.statementDigest(this.#upstream));
+  }
+
   /** The statement to send to the leader now, or null. */
   next(state: LicenseState, nowMs: number): Uint8Array | null {
     const stated = state.statementVersion(this.#upstream);

@@ -14,6 +14,8 @@ export interface LicenseState {
   statementVersion(upstream: UpstreamNumber): number;
   /** SHA-256 of its payload. */
   statementDigest(upstream: UpstreamNumber): Uint8Array | null;
+  /** The signing key of this upstream that counts now; null: there is no such upstream. */
+  signingKey(upstream: UpstreamNumber): Uint8Array | null;
   /** The document of what is borrowed under a handle, null when nothing is. */
   borrowDocument(handle: number): Uint8Array | null;
   snapshot(): Uint8Array;

@@ -30,7 +30,8 @@ export interface OpenReplica {
   readonly lost: boolean;
 }
 
-const STORE_NAME = "replica.sqlite";
+/** The store in the state folder of an upstream. */
+export const STORE_NAME = "replica.sqlite";
 
 /** Throws ERR_TMR_FILE, ERR_TMR_STORE for a store of someone else, ERR_TMR_STORE_WRITE. */
 export function openReplica(options: OpenReplicaOptions): OpenReplica {

@@ -1,8 +1,7 @@
 /**
- * One of the three replicas (protocol.md): what it promises, which log it adopts, what it votes for. A pure machine:
- * messages and time in, replies out; everything a reply depends on is durable in the store before it is returned.
- * Nothing here trusts the sender for more than that it is one of the two TMR servers: every message may be late,
- * repeated, of an old epoch, or malformed.
+ * One of the three replicas (protocol.md): what it promises, which log it adopts, what it votes for. A pure machine: messages
+ * and time in, replies out; everything a reply depends on is durable in the store before it is returned. The sender is
+ * trusted to be one of the two TMR servers and for no more: every message may be late, repeated, old, or malformed.
  */
 import { type ReplicaMeta, type ReplicaStore, StoreDamageError } from "../store/store.js";
 import { batchOfAppend } from "../wire/append.js";
@@ -70,6 +69,11 @@ export class Replica {
   /** The own containers may hold something else now. */
   containersChanged(): void {
     this.#holding.changed();
+  }
+
+  /** True when the own log has what the own containers hold. */
+  get isStated(): boolean {
+    return !this.#store.meta().blank && this.#holding.isStated(this.#log.state);
   }
 
   meta(): ReplicaMeta {
@@ -180,7 +184,15 @@ export class Replica {
       case "pong":
       case "holding":
       case "attested":
+      case "askContext":
+      case "contextIs":
+      case "update":
+      case "updated":
+      case "vouch":
+      case "vouched":
       case "heartbeat":
+      case "handOver":
+      case "handOverReply":
         return this.#unexpected();
       default:
         return message satisfies never;

@@ -10,12 +10,15 @@ import { ed25519PrivateKey } from "../config/key-files.js";
 import { trustOf } from "../container/index.js";
 import type { Engine } from "../engine/types.js";
 import { TmrError } from "../errors.js";
+import { upstreamHolder } from "../importing/holder.js";
 import { genesisDigest } from "../license/genesis.js";
 import { StoreDamageError } from "../store/store.js";
 import { Connection } from "../transport/connection.js";
 import { HalfOpen } from "../transport/half-open.js";
 import { type Established, respond } from "../transport/handshake.js";
 import { listen } from "../transport/listen.js";
+import { Greeting, helloOf, type Versions, versionsOf } from "../wire/hello.js";
+import { encodeLink } from "../wire/link.js";
 import { MAX_LINK_MESSAGE_BYTES, MAX_PACKET_BYTES } from "../wire/message.js";
 import { attesterOf } from "./attest.js";
 import { DirectAnswers } from "./direct-answers.js";
@@ -25,11 +28,17 @@ import { licensePorts, licenseStates } from "./license-ports.js";
 import { type OpenReplica, type OpenReplicaOptions, openReplica, setAside } from "./open-replica.js";
 import { StatementSigner } from "./statement.js";
 import type { UpstreamStatus } from "./status.js";
+import { answerUpdateRequest, isUpdateRequest } from "./update-requests.js";
+import { vouchFor } from "./vouch.js";
 
 export interface UpstreamDependencies {
   readonly engine: Engine;
   readonly log: Logger;
   readonly version: string;
+  /** left out: what this build knows */
+  readonly versions?: Versions;
+  /** when a connection on which nothing is said is closed; default 120,000 */
+  readonly idleMs?: number;
   /** A durable write failed or the store is gone: the process must end with this error rather than answer. */
   fatal(error: unknown): void;
 }
@@ -41,7 +50,7 @@ export interface RunningUpstream {
   status(): UpstreamStatus;
   /** Reads the containers folder again and states what changed; a change in the folder does it too. */
   reload(): Promise<void>;
-  /** Closes every connection and the store. */
+  /** Answers what has arrived, then closes every connection and the store. */
   stop(): Promise<void>;
 }
 
@@ -53,8 +62,9 @@ const MAX_HALF_OPEN = 256;
 /** Unsent bytes from which on a peer that does not read is closed; a link has room for several bursts. */
 const MAX_CLIENT_UNSENT_BYTES = 1024 * 1024;
 const MAX_LINK_UNSENT_BYTES = 8 * MAX_LINK_MESSAGE_BYTES;
-const CLIENT_IDLE_MS = 120_000;
-/** A link whose peer vanished without a word is noticed by the system's own probes. */
+/** Who says nothing for so long is closed. A TMR server asks at every heartbeat, at least once a minute. */
+const IDLE_MS = 120_000;
+/** A link whose peer vanished without a word is noticed by the system's own probes, unless something sent to it waits. */
 const KEEP_ALIVE_MS = 10_000;
 
 /**
@@ -74,6 +84,7 @@ class UpstreamServer implements RunningUpstream {
   readonly #config: UpstreamConfig;
   readonly #dependencies: UpstreamDependencies;
   readonly #log: Logger;
+  readonly #versions: Versions;
   readonly #signer: StatementSigner;
   readonly #containers: HeldContainers;
   readonly #replicaOptions: OpenReplicaOptions;
@@ -102,6 +113,7 @@ class UpstreamServer implements RunningUpstream {
     this.#config = config;
     this.#dependencies = dependencies;
     this.#log = dependencies.log;
+    this.#versions = dependencies.versions ?? versionsOf(dependencies.version);
     const key = ed25519PrivateKey(config.keys.signing);
     this.#signer = new StatementSigner(config.id, key);
     this.#containers = new HeldContainers(
@@ -166,6 +178,8 @@ class UpstreamServer implements RunningUpstream {
 
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    // What has arrived is made durable and answered; no append is ever half done.
+    this.#takeArrived();
     this.#stopped = true;
     this.#containers.close();
     const closed = this.#server.listening
@@ -200,9 +214,16 @@ class UpstreamServer implements RunningUpstream {
       clients: this.#clients.size,
       counters: { ...this.#counters, ...replica.counters(), unknownKinds: this.#direct.unknownKinds },
       version: this.#dependencies.version,
+      versions: { protocol: this.#versions.protocol, rules: this.#versions.rules },
+      wallMs: Date.now(),
+      calendarMs: replica.state.calendarMs,
       pid: process.pid,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
     };
+  }
+
+  get #idleMs(): number {
+    return this.#dependencies.idleMs ?? IDLE_MS;
   }
 
   // ---- connections -----------------------------------------------------------------------------------------------
@@ -247,14 +268,27 @@ class UpstreamServer implements RunningUpstream {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     const server = this.#serverOf(established.remoteStaticKey) ?? "unknown";
     const proven = this.#opening.hold(socket, HANDSHAKE_TIMEOUT_MS);
+    const greeting = new Greeting(this.#versions);
     let link = 0;
+    let refused = false;
     const connection = new Connection(socket, established, {
       message: (message) => {
+        if (refused) return;
+        const heard = greeting.take(message);
+        if (heard.type !== "message") connection.send(helloOf(this.#versions));
+        if (heard.type === "refused") {
+          // It has time to read why and to leave; as one that is half-open it is closed then.
+          refused = true;
+          this.#log.error({ server, why: heard.why }, "a TMR server cannot be talked to");
+          return;
+        }
         if (link === 0) {
           proven();
           link = this.#addLink(connection, server);
         }
-        if (this.#inbox.put(link, message)) setImmediate(() => this.#takeArrived());
+        if (heard.type === "hello") return;
+        if (isUpdateRequest(message)) void this.#answerUpdateRequest(connection, message);
+        else if (this.#inbox.put(link, message)) setImmediate(() => this.#takeArrived());
       },
       closed: (error) => {
         proven();
@@ -268,6 +302,7 @@ class UpstreamServer implements RunningUpstream {
         this.#log.info({ server, link, reason: error?.message ?? "closed" }, "TMR server disconnected");
       },
     });
+    socket.setTimeout(this.#idleMs, () => connection.close());
   }
 
   #addLink(connection: Connection, server: string): number {
@@ -302,6 +337,23 @@ class UpstreamServer implements RunningUpstream {
     }
   }
 
+  /** Beside the log, in its own time: files are read and written for it. */
+  async #answerUpdateRequest(connection: Connection, message: Buffer): Promise<void> {
+    const answer = await answerUpdateRequest(Buffer.from(message), {
+      holder: () => upstreamHolder(this.#config),
+      reload: () => this.reload(),
+      stated: () => ({ isStated: this.#open.replica.isStated, position: this.#open.replica.position }),
+      vouch: (upstream, key) => {
+        const { genesisDigest: system } = this.#replicaOptions.owner;
+        return vouchFor(upstream, key, this.#config, system, this.#open.replica.state);
+      },
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    if (answer === null) this.#counters.malformedPackets++;
+    else if (!connection.closed) connection.send(encodeLink(answer));
+  }
+
   #openClient(socket: Socket, established: Established): void {
     const connection = new Connection(socket, established, {
       message: (message) => this.#takeClient(connection, message),
@@ -310,7 +362,7 @@ class UpstreamServer implements RunningUpstream {
         this.#countMalformed(error);
       },
     });
-    socket.setTimeout(CLIENT_IDLE_MS, () => connection.close());
+    socket.setTimeout(this.#idleMs, () => connection.close());
     this.#clients.add(connection);
     this.#counters.clients++;
   }

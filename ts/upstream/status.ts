@@ -1,5 +1,7 @@
 /** The JSON document with which an upstream answers a `status` request about itself. Digests are hex. */
 
+import type { Versions } from "../wire/hello.js";
+
 /** One container file. With a `fault` it is listed and serves nothing. */
 export interface ContainerStatus {
   /** name of the file */
@@ -63,6 +65,12 @@ export interface UpstreamStatus {
   readonly clients: number;
   readonly counters: UpstreamCounters;
   readonly version: string;
+  /** what this build knows of the protocol and of the license rules */
+  readonly versions: Pick<Versions, "protocol" | "rules">;
+  /** its wall clock, ms since 1970 */
+  readonly wallMs: number;
+  /** the calendar time of its license state, ms since 1970: the newest that was voted */
+  readonly calendarMs: number;
   readonly pid: number;
   readonly uptimeMs: number;
 }

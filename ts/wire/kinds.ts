@@ -33,6 +33,8 @@ export const Kind = {
   tracking: 134,
   events: 135,
   readAccessList: 136,
+  /** a new machine takes the place of an upstream */
+  succession: 137,
   /** A result without a request: the server says that it is leaving or is not active. */
   notice: 192,
 } as const;

@@ -99,6 +99,18 @@ const layouts = {
   attest: { ask: "u32", handle: "u64" },
   /** No document: nothing is borrowed under this handle. No certificate: the own containers do not hold the license. */
   attested: { ask: "u32", document: "bytes", signature: "bytes", certificate: "bytes" },
+  /** A TMR server wants to know how far the containers are, for Central; `ask` comes back with the answer. */
+  askContext: { ask: "u32" },
+  /** No context: `fault` says why. `stated` 1: what the containers hold now is in the own log, up to `position`. */
+  contextIs: { ask: "u32", context: "bytes", fault: "bytes", stated: "u8", position: "u64" },
+  /** An update of a firm for one container of this upstream; the TMR server only carries it. */
+  update: { ask: "u32", update: "bytes" },
+  /** `outcome` 0: applied, 1: it was there already, 2: refused, with the code and the reason in `text`. */
+  updated: { ask: "u32", outcome: "u8", text: "bytes" },
+  /** Asks an upstream to vouch for the new signing key of another one, as its own system.toml names it. */
+  vouch: { ask: "u32", upstream: "u8", key: "bytes32" },
+  /** No signature: `fault` says why. */
+  vouched: { ask: "u32", signature: "bytes", fault: "bytes" },
   /** Twin to twin. `carried` positions are the passive twin's marks (rule 17). */
   heartbeat: {
     twin: "u8",
@@ -112,6 +124,10 @@ const layouts = {
     /** marks up to this position count no more: an operator accepted that what they stand for is lost (rule 17) */
     forgiven: "u64",
   },
+  /** The active twin to the other: could you take over (step 0), do it now (step 1). */
+  handOver: { ask: "u32", step: "u8" },
+  /** The answer to step 0: role as in a heartbeat, and how many upstreams answer it. */
+  handOverReply: { ask: "u32", role: "u8", reach: "u8" },
 } as const satisfies Record<string, Layout>;
 
 export type LinkName = keyof typeof layouts;

@@ -53,7 +53,16 @@ export const MessageType = {
   reset: 37,
   attest: 38,
   attested: 39,
+  askContext: 40,
+  contextIs: 41,
+  update: 42,
+  updated: 43,
+  vouch: 44,
+  vouched: 45,
   heartbeat: 48,
+  hello: 49,
+  handOver: 50,
+  handOverReply: 51,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 

@@ -3,6 +3,8 @@
  * log's; digests are hex. A reader takes no offence at fields that it does not know.
  */
 
+import type { Versions } from "./hello.js";
+
 export type ServerRole = "passive" | "taking-over" | "active" | "stopping" | "stopped";
 /** What the states of an upstream mean is said at `PeerPhase` in ts/tmr/peer.ts and in docs/operations.md. */
 export type UpstreamState =
@@ -31,6 +33,8 @@ export interface UpstreamStatus {
   readonly epoch: number;
   /** it takes part, and none of its votes differed */
   readonly agrees: boolean;
+  /** version of the protocol that is spoken with it, 0 without a link */
+  readonly protocol: number;
   /** why its link was last lost, "" while it is open */
   readonly lastFault: string;
 }
@@ -74,6 +78,10 @@ export interface ServerStatus {
   readonly oddLicenses: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly version: string;
+  /** what this build knows of the protocol and of the license rules */
+  readonly versions: Pick<Versions, "protocol" | "rules">;
+  /** its wall clock, ms since 1970 */
+  readonly wallMs: number;
   readonly pid: number;
   readonly uptimeMs: number;
 }
@@ -117,6 +125,8 @@ export interface StandaloneStatus {
   readonly upstreams: readonly never[];
   readonly counters: Readonly<Record<string, number>>;
   readonly version: string;
+  /** its wall clock, ms since 1970 */
+  readonly wallMs: number;
   readonly pid: number;
   readonly uptimeMs: number;
 }

@@ -6,9 +6,11 @@ import { join } from "node:path";
 
 export interface ProcessDescription {
   readonly name: string;
-  readonly role: "upstream" | "server";
-  /** its configuration file */
+  readonly role: "upstream" | "server" | "central";
+  /** its configuration file; of a Central its folder */
   readonly config: string;
+  /** of a Central: `host:port` */
+  readonly listen?: string;
 }
 
 export class Processes {
@@ -27,10 +29,11 @@ export class Processes {
     this.#nodeArguments = nodeArguments;
   }
 
-  start({ name, role, config }: ProcessDescription): number {
+  start({ name, role, config, listen = "" }: ProcessDescription): number {
     const log = openSync(join(this.#logDir, `${name}.log`), "a", 0o600);
+    const command = role === "central" ? [role, "serve", "--dir", config, "--listen", listen] : [role, "-c", config];
     // A group of its own: Ctrl-C at the terminal reaches the demo alone, which then stops the five in order.
-    const child = spawn(process.execPath, [...this.#nodeArguments(name), this.#program, role, "-c", config], {
+    const child = spawn(process.execPath, [...this.#nodeArguments(name), this.#program, ...command], {
       stdio: ["ignore", log, log],
       detached: true,
     });
@@ -49,6 +52,11 @@ export class Processes {
   /** kill -9; resolves when the process is gone. */
   async kill(name: string): Promise<void> {
     await this.#end(name, "SIGKILL");
+  }
+
+  /** SIGTERM; resolves when the process is gone. */
+  async stop(name: string): Promise<void> {
+    await this.#end(name, "SIGTERM");
   }
 
   /** Stops all in order, with SIGTERM, those that do not end within 5 s with SIGKILL. */
