@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AccessList } from "../../ts/license/access-list.js";
-import type { Rule } from "../../ts/license/access-list-document.js";
+import { MAX_ACCESS_LIST_BYTES, type Rule } from "../../ts/license/access-list-document.js";
 import { parseAddress } from "../../ts/license/subnet.js";
 
 const LICENSE = { firmCode: 6000010, productCode: 13, container: "131-1" };
@@ -248,6 +248,36 @@ describe("an address", () => {
   ] as const) {
     it(`${text === "" ? "of no text" : text} ${hex === null ? "is none" : `is ${hex}`}`, () => {
       assert.equal(parseAddress(text)?.toString("hex") ?? null, hex);
+    });
+  }
+});
+
+describe("the size of an access list", () => {
+  /** Firm Codes in the short form `1e9`, which canonical JSON writes out. */
+  const listOfBytes = (rules: number): Buffer => {
+    const rule = (i: number): string =>
+      `{"level":"firm","firmCode":${1 + (i % 4)}e9,"kind":"user","value":"u${i}","effect":"allow","limit":4e9}`;
+    const all = Array.from({ length: rules }, (_, i) => rule(i)).join();
+    return Buffer.from(`{"format":"tmr-access-list/1","groups":{},"rules":[${all}]}`);
+  };
+
+  const rows: readonly (readonly [says: string, rules: number, fault: RegExp | null])[] = [
+    ["is not more than its bound as it comes and as it is kept", 2_400, null],
+    [
+      "is refused when only its canonical form exceeds the bound",
+      2_700,
+      /^the document has \d+ bytes in canonical form, at most 262144 are kept$/,
+    ],
+    ["is refused when it is too long as it comes", 3_300, /^the document has \d+ bytes, at most 262144 are read$/],
+  ];
+  for (const [says, rules, fault] of rows) {
+    it(says, () => {
+      const bytes = listOfBytes(rules);
+      assert.equal(bytes.length > MAX_ACCESS_LIST_BYTES, rules === 3_300);
+      const list = AccessList.parse(bytes);
+      if (fault !== null)
+        assert.match(list instanceof AccessList ? `${list.bytes.length} bytes` : (list[0] ?? ""), fault);
+      else assert.ok(list instanceof AccessList && list.bytes.length <= MAX_ACCESS_LIST_BYTES);
     });
   }
 });

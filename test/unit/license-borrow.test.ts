@@ -277,6 +277,24 @@ describe("a borrowing", () => {
     assert.equal(used(kit), 1);
   });
 
+  it("that a full batch has no room for is not stored: the same request is executed when there is room", () => {
+    const kit = new LicenseKit();
+    const others = Array.from({ length: 300 }, (_, i) => terms({ tmrId: i + 2, productCode: 14 }));
+    kit.holdAll(terms({ tmrId: 1, quantity: 2, borrowSeconds: 86_400 }), ...others);
+    kit.ask("a", Kind.openSession, { blob: names });
+    kit.open("b");
+    const lists = Array.from({ length: 250 }, () => ({ ...kit.next("b", Kind.items), answeredBelow: 0 }));
+    const asked = kit.next("a", Kind.borrow, {
+      ...{ mode: 1, quantity: 1, firmCode: 6000010, productCode: 13 },
+      blob: seedOf("any 32 bytes"),
+    });
+    const busy = kit.run(...lists, asked).at(-1);
+    assert.deepEqual([busy?.kind, busy?.outcome, busy?.handle], [Kind.borrow, "busy", 0]);
+    const told = kit.one(asked);
+    assert.deepEqual([told.outcome, told.quantity, kit.one(asked).handle], ["ok", 1, told.handle]);
+    assert.equal(handlesOf(kit).length, 1);
+  });
+
   it("is refused when as many are lent as the system keeps", () => {
     const kit = kitWith({ quantity: 9 }, { ...LIMITS, maxBorrowings: 2 });
     borrowAs(kit, "a", "one");

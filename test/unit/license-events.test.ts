@@ -87,6 +87,7 @@ describe("license tracking", () => {
       [
         {
           event: "refusal",
+          request: "access",
           ...anna,
           product: 13,
           item: 0,
@@ -118,6 +119,7 @@ describe("license tracking", () => {
       [
         {
           event: "refusal",
+          request: "access",
           ...anna,
           product: 13,
           item: 0,
@@ -143,7 +145,7 @@ describe("license tracking", () => {
   const held = { ...anna, ...license, seats: 1, mode: "user-limit", handle: 262144 };
   const lent = { event: "borrow", ...held, until: Date.UTC(2030, 0, 1) + 60_000, used: 1, total: 2 };
   const back = { event: "return", ...held, used: 0, total: 2 };
-  const refused = { event: "refusal", ...anna, product: 13, item: 0 };
+  const refused = { event: "refusal", request: "consume", ...anna, product: 13, item: 0 };
   const inContainer = "License 6000010:13 item 1 in container 131-729831162";
   const lending: readonly (readonly [string, (kit: LicenseKit) => void, readonly Record<string, unknown>[]])[] = [
     [
@@ -198,6 +200,7 @@ describe("license tracking", () => {
         { ...back, cause: "returned" },
         {
           ...refused,
+          request: "return",
           product: 0,
           status: "handle-unknown",
           reason: "Nothing is borrowed as handle 262144 from 131-729831162.",
@@ -230,6 +233,7 @@ describe("license tracking", () => {
       [
         {
           ...refused,
+          request: "borrow",
           status: "not-borrowable",
           reason: `${inContainer} may be borrowed for at most 60000 ms; this one asked for 60001.`,
           asked: 1,

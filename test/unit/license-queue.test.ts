@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { signingKeysOf } from "../../ts/license/genesis.js";
 import { LIMITS } from "../../ts/license/limits.js";
-import { Kind } from "../../ts/wire/kinds.js";
-import { EXPIRE, identityText, LicenseKit, type Told, terms } from "../support/license-kit.js";
+import { identityOf } from "../../ts/license/party.js";
+import { State } from "../../ts/license/state.js";
+import { checkStatement } from "../../ts/license/statement.js";
+import { AccessMode, Kind } from "../../ts/wire/kinds.js";
+import { allRules } from "../../ts/wire/rules.js";
+import { EXPIRE, identityText, LicenseKit, signedStatement, type Told, terms } from "../support/license-kit.js";
+import { licensePorts, testGenesis } from "../support/license-ports.js";
 
 const WAIT = { durationMs: 10_000 };
 const system = { request: 0, session: new Uint8Array(16) };
@@ -280,6 +286,33 @@ describe("an access that may wait", () => {
     kit.ask("a", Kind.release, { handle });
     assert.deepEqual(kit.one(asked).bytes, first.bytes);
     assert.deepEqual(info(kit, "b", first.handle), ["ok", 0]);
+  });
+});
+
+describe("many handles that end together", () => {
+  it("are one reason to look after those who wait for their license", () => {
+    const state = new State(testGenesis, licensePorts, LIMITS, allRules);
+    for (const upstream of [1, 2] as const) {
+      const blob = signedStatement({ items: [terms({ tmrId: 1, quantity: 3 })], upstream, version: 1 });
+      const key = signingKeysOf(testGenesis)[upstream - 1] as Buffer;
+      const statement = checkStatement(blob, upstream, 0, key, licensePorts);
+      if (typeof statement === "string") assert.fail(statement);
+      state.acceptStatement(upstream, statement);
+    }
+    const [item] = state.container.items;
+    if (item === undefined) assert.fail("no license");
+    const session = state.openSession(
+      Uint32Array.of(1, 2, 3, 4),
+      0,
+      identityOf(new Uint32Array(4), 0, Buffer.alloc(0)),
+      9,
+      1,
+    );
+    const held = [0, 1, 2].map(() => state.grant(session, item, 1, AccessMode.userLimit));
+    const wanted = { seats: 1, mode: AccessMode.userLimit, rule: 0, featureMap: 0 };
+    const waiting = [0, 1, 2, 3].map((i) => state.enqueue(session, item, wanted, 10 + i));
+    for (const slot of [...held, ...waiting.slice(0, 3)]) state.release(slot);
+    assert.deepEqual([...state.seats.freed], [item.pool]);
   });
 });
 

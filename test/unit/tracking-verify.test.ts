@@ -5,6 +5,7 @@ import { headName } from "../../ts/tracking/lines.js";
 import { UsageReport } from "../../ts/tracking/report.js";
 import { readTracking } from "../../ts/tracking/verify.js";
 import { Kind } from "../../ts/wire/kinds.js";
+import { borrowAs } from "../support/borrow-kit.js";
 import { askSeries } from "../support/events-kit.js";
 import { LicenseKit, terms } from "../support/license-kit.js";
 import { copyOf, keyOf, type MemoryDisk, readAll, TrackingServer } from "../support/tracking-kit.js";
@@ -287,6 +288,9 @@ describe("tmr report", () => {
     const handles = [1, 2, 3].map(() => kit.access("a").handle);
     kit.access("a", { quantity: 9 });
     kit.access("a", { productCode: 99 });
+    borrowAs(kit, "a", "laptop");
+    // Nobody goes without a license by a return that is refused.
+    kit.ask("a", Kind.returnBorrow, { handle: 99 });
     kit.calendarMs += DAY_MS;
     for (const handle of handles) kit.ask("a", Kind.release, { handle });
     kit.access("a", { productCode: 14 });
@@ -306,7 +310,7 @@ describe("tmr report", () => {
         reasons,
       ]),
       [
-        ["2030-01-01", 13, 5, 3, 2, 3, { "no-free-license": 1 }],
+        ["2030-01-01", 13, 5, 3, 2, 3, { "no-free-license": 1, "not-borrowable": 1 }],
         ["2030-01-01", 14, 1, 0, 1, 0, {}],
         ["2030-01-01", 99, 0, 0, 0, 0, { "not-found": 1 }],
         // In use from the day before.
@@ -316,9 +320,9 @@ describe("tmr report", () => {
     );
     assert.deepEqual(rowsText(plain, rows).split("\n").slice(0, 2), [
       "PERIOD      PRODUCT     LICENSES  MOST IN USE  UNUSED  ACCESSES  REFUSALS  WHY",
-      "2030-01-01  6000010:13         5            3       2         3         1  no-free-license 1",
+      "2030-01-01  6000010:13         5            3       2         3         2  no-free-license 1, not-borrowable 1",
     ]);
-    assert.equal(csvText(rows).split("\r\n")[1], "2030-01-01,6000010,13,5,3,2,3,1,1,0");
+    assert.equal(csvText(rows).split("\r\n")[1], "2030-01-01,6000010,13,5,3,2,3,2,1,1,0");
     const filtered = new UsageReport("all", { product: 14 });
     readAll([server.disk]).entries.forEach((entry) => filtered.add(entry));
     assert.deepEqual(

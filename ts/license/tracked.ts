@@ -20,8 +20,13 @@ const modeNames = new Map<number, string>([
   [AccessMode.exclusive, "exclusive"],
   [AccessMode.noUserLimit, "no-user-limit"],
 ]);
-/** Kinds whose refusals are told. */
-const refusedKinds = new Set<number>([Kind.access, Kind.consume, Kind.borrow, Kind.returnBorrow]);
+/** Kinds whose refusals are told, by what they ask. */
+const refusedKinds = new Map<number, string>([
+  [Kind.access, "access"],
+  [Kind.consume, "consume"],
+  [Kind.borrow, "borrow"],
+  [Kind.returnBorrow, "return"],
+]);
 /** What the end of a handle is called, by what it was; of all others it is a release. */
 const endNames = new Map<number, string>([
   [HandleState.queued, "queue-end"],
@@ -77,7 +82,10 @@ export function trackAnswer(call: Call): void {
   const status = (out.words[out.at] as number) >>> 16;
   if (status === Status.ok) {
     if (kind === Kind.consume) trackUnits(call);
-  } else if (status !== Status.queued && refusedKinds.has(kind)) trackRefusal(call, status);
+  } else if (status !== Status.queued) {
+    const request = refusedKinds.get(kind);
+    if (request !== undefined) trackRefusal(call, request, status);
+  }
 }
 
 function trackUnits({ state, out, words, at }: Call): void {
@@ -91,13 +99,14 @@ function trackUnits({ state, out, words, at }: Call): void {
   });
 }
 
-function trackRefusal(call: Call, status: number): void {
+function trackRefusal(call: Call, request: string, status: number): void {
   const { state, session, out, words, at } = call;
   const mode = ((words[at + RequestWord.kind] as number) >>> 8) & 0xff;
   const handle = u64At(words, at + RequestWord.handle);
   const told = refusedLicense(call, handle);
   state.events.add(told.firmCode, {
     event: "refusal",
+    request,
     ...namesOf(state.sessions.identity(session)),
     ...told.license,
     status: statusName(status),

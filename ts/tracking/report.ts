@@ -62,6 +62,8 @@ export class UsageReport {
   add({ firm, members }: Entry): void {
     const { event, time, product, item, used, total, status } = members;
     const code = typeof members["firm"] === "number" ? members["firm"] : firm;
+    // A return that is refused leaves its license where it is: nobody went without one.
+    if (event === "refusal" && members["request"] === "return") return;
     if (typeof product !== "number" || typeof time !== "string" || typeof event !== "string") return;
     if ((this.#filter.firm ?? code) !== code || (this.#filter.product ?? product) !== product) return;
     const of = this.#productOf(code, product);
