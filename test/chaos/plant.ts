@@ -49,9 +49,14 @@ export function stateDir(upstream: ProcessDescription): string {
   return join(dirname(upstream.config), "state");
 }
 
+/** In front of both servers for clients; of each server before its twin and the three upstreams. */
+const PROXIES = 10;
+
 /** Writes everything below `dir` and starts the proxies. */
 export async function buildChaosPlant(dir: string): Promise<ChaosPlant> {
-  const ports = (await freePorts(7)) as [number, number, number, number, number, number, number];
+  // All at once: a port that was free may be given to the next who asks for one.
+  const free = await freePorts(7 + PROXIES);
+  const ports = free.slice(0, 7) as [number, number, number, number, number, number, number];
   const centralDir = join(dir, "central");
   const firm = createFirm(centralDir, { firmCode: FIRM_CODE, name: "Test firm" });
   const system = createSystem(join(dir, "plant"), {
@@ -67,7 +72,7 @@ export async function buildChaosPlant(dir: string): Promise<ChaosPlant> {
   const through = async (name: string, port: number, rest: Omit<Link, "proxy">): Promise<number> => {
     const proxy = new Proxy(name, port);
     links.push({ proxy, ...rest });
-    return proxy.listen();
+    return proxy.listen(free[6 + links.length] as number);
   };
   const clientSystem = join(dir, "plant", "clients.toml");
   writeRenamed(system.systemFile, clientSystem, [

@@ -121,10 +121,10 @@ export class Proxy {
   }
 
   /** Resolves to the port. */
-  listen(): Promise<number> {
+  listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(0, "127.0.0.1", () => {
+      this.#server.listen(port, "127.0.0.1", () => {
         const address = this.#server.address();
         resolve(address !== null && typeof address === "object" ? address.port : 0);
       });

@@ -69,6 +69,26 @@ describe("what an administrator asks of a server", function () {
     assert.equal((await runTmr(...asked, "--user", "ben")).code, 3);
   });
 
+  it("binds a license of a container to a user, and tells the refusal when several containers hold it", async () => {
+    const asked = ["named-user", "6000010:24", "ben", "--item", "11", "-c", config()];
+    const sentence =
+      "License 6000010:24 item 11 is not one: containers 130-5, 130-70 hold it; name the one that is meant.";
+    target.answer = (record) =>
+      Promise.resolve(
+        record.mode === undefined ? answerOf(record, Status["bad-request"], sentence) : answerOf(record, Status.ok),
+      );
+    const refused = await runTmr(...asked);
+    assert.deepEqual([refused.code, refused.out], [2, ""]);
+    assert.ok(refused.err.includes(`${sentence} (bad-request)`), refused.err);
+    const bound = await runTmr(...asked, "--container", "130-4000000000");
+    assert.deepEqual(bound, { code: 0, out: "License 6000010:24 item 11 is bound to ben.\n", err: "" });
+    const [first, second] = target.records;
+    assert.deepEqual([first?.mode, second?.mode, second?.featureMap], [undefined, 130, 4_000_000_000]);
+    const wrong = await runTmr(...asked, "--container", "130");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /Expected MASK-SERIAL/);
+  });
+
   it("rejects a wrong list whole, names every place, and asks nobody", async () => {
     const wrong = { ...document, rules: [{ level: "firm", kind: "host", value: "", effect: "alow" }] };
     writeFileSync(file("wrong.json"), JSON.stringify(wrong));

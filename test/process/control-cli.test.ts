@@ -132,6 +132,7 @@ describe("tmr health, take-over, admit and resume", function () {
       phase: "active",
       quorum: true,
       answers: true,
+      peer: "passive",
       upstreams: ["streaming", "streaming", "down"],
     });
     control?.attach(null);

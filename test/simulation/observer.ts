@@ -96,10 +96,13 @@ export class Observer {
   /** A TMR server begins to serve: its log must hold everything carried in an earlier epoch. */
   activated(server: ServerNode, epoch: number, position: number): void {
     const digest = server.orderer.carriedDigest();
-    const holder = this.#world.upstreams.find(({ disk }) => same(disk.store.digestAt(position), digest));
-    if (holder === undefined) this.#fail("S2", `${server.name} serves a log up to ${position} that no upstream has`);
+    const holders = this.#world.upstreams.filter(({ disk }) => same(disk.store.digestAt(position), digest));
+    if (holders.length === 0) this.#fail("S2", `${server.name} serves a log up to ${position} that no upstream has`);
     for (let next = this.carriedTo + 1; next <= position; next++) {
-      const batch = holder.disk.store.read(next - 1, 1)[0];
+      // The log of one that was filled by a snapshot begins behind it: another one has the batch.
+      const batch = holders
+        .map(({ disk }) => disk.store.read(next - 1, 1)[0])
+        .find((read) => read !== undefined && getU64(read, BatchField.position) === next);
       if (batch === undefined) this.#fail("S2", `no upstream holds position ${next} of the chosen log`);
       this.#carry(next, batch, epoch);
     }

@@ -90,7 +90,8 @@ function statusOf(role: ServerRole, phase: string, quorum: boolean): ReturnType<
       lastFault: "",
     }),
   );
-  return { role, phase, quorum, upstreams };
+  const peer = { name: "tmr-b", address: "127.0.0.1:7102", connected: true, role: "passive" } as const;
+  return { role, phase, quorum, peer, upstreams };
 }
 
 /** Leaves a socket file at `path` as a process that is killed does. */

@@ -369,14 +369,16 @@ export class NaiveLicense {
 
   /** An administrator names another user. */
   setNamedUser({ firmCode, productCode, itemRef }: Asked, user: string, reached: number): Outcome {
-    const item = this.items.find(
+    const meant = this.items.filter(
       ({ terms, holders }) =>
         terms.firmCode === firmCode &&
         terms.productCode === productCode &&
         terms.tmrId === itemRef &&
         isReached(holders, reached),
     );
+    const [item] = meant;
     if (item === undefined) return outcome("not-found");
+    if (meant.length > 1) return outcome("bad-request");
     const { terms } = item;
     const told = { ...this.#license(terms) };
     if (terms.namedUser === undefined) return outcome("bad-request", told);
@@ -727,7 +729,7 @@ export class NaiveLicense {
     const isSame = (handle: Handle): boolean =>
       handle.mode === EXCLUSIVE &&
       (handle.state === "held" || handle.state === "queued") &&
-      parentOf(handle.terms).productCode === parentOf(terms).productCode &&
+      handle.terms.productCode === terms.productCode &&
       handle.names.program === names.program &&
       (stationOf(handle.names) || handle.session) === (stationOf(names) || name);
     if (mode === EXCLUSIVE && [...this.handles.values()].some(isSame)) {

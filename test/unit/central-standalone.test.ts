@@ -63,6 +63,7 @@ describe("founding a standalone license server", () => {
         name: "plant",
         clientKey: server.standalone.key,
         servers: [{ name: "plant", clients: "127.0.0.1:7101" }],
+        addresses: ["127.0.0.1:7101"],
       });
     }));
 

@@ -92,7 +92,7 @@ describe("system.toml", () => {
         "clientKey: 32 bytes as base64url (43 characters) / 4 characters",
         'server[1].clients: an address host:port, with an IPv6 host in brackets / "127.0.0.1:70000"',
         "upstream[1].id: 1, 2 or 3 / 4",
-        'naem: one of the keys name, id, virtualContainer, clientKey, server, upstream, firm / the unknown key "naem" (did you mean "name"?)',
+        'naem: one of the keys name, id, virtualContainer, clientKey, virtualAddress, server, upstream, firm / the unknown key "naem" (did you mean "name"?)',
       ],
     );
   });

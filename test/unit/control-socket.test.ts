@@ -80,6 +80,7 @@ describe("the control socket", () => {
       phase: "idle",
       quorum: false,
       answers: false,
+      peer: "passive",
       upstreams: ["streaming", "blank", "down"],
     });
     target.say("active", "active", false);
@@ -92,6 +93,7 @@ describe("the control socket", () => {
       phase: "active",
       quorum: true,
       answers: true,
+      peer: "passive",
       upstreams: ["streaming", "streaming", "down"],
     });
   });

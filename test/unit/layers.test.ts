@@ -68,6 +68,8 @@ const machineRoots = [
   "ts/tmr/core.ts",
   "ts/tmr/leader.ts",
   "ts/failover/twin.ts",
+  "ts/failover/address.ts",
+  "ts/failover/hand-over.ts",
   "ts/upstream/replica.ts",
   "ts/upstream/replica-log.ts",
   "ts/upstream/holding.ts",

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { LicenseMachine } from "../../ts/license/machine.js";
 import { Kind } from "../../ts/wire/kinds.js";
 import { identityText, LicenseKit, terms } from "../support/license-kit.js";
+import { licensePorts, testGenesis } from "../support/license-ports.js";
 import { ordinary, StandaloneKit } from "../support/standalone-kit.js";
 
 const SHARE = 2;
@@ -179,6 +181,31 @@ describe("exclusive", () => {
     open(kit, "a", { host: "h", program: "cad" });
     kit.access("a", { mode: EXCLUSIVE });
     assert.equal(kit.access("a", { mode: EXCLUSIVE, itemRef: 2 }).outcome, "no-free-license");
+  });
+
+  it("is not got around by modules of different licenses, nor by a license with the Product Code of a module", () => {
+    const kit = new LicenseKit();
+    const modules = [{ productCode: 20, text: "", featureMap: 0 }];
+    const licenses = [terms({ tmrId: 1, modules }), terms({ tmrId: 2, productCode: 14, modules })];
+    kit.holdAll(...licenses, terms({ tmrId: 3, productCode: 20 }));
+    open(kit, "a", { host: "h", program: "cad" });
+    open(kit, "b", { host: "h", program: "cad" });
+    const asked = { mode: EXCLUSIVE, productCode: 20 };
+    const { handle, itemRef } = kit.access("a", asked);
+    assert.equal(itemRef, 1);
+    const others = (): string[] => [2, 3].map((item) => kit.access("b", { ...asked, itemRef: item }).outcome);
+    assert.deepEqual(others(), ["no-free-license", "no-free-license"]);
+    kit.machine = LicenseMachine.restore(kit.machine.snapshot(), testGenesis, licensePorts);
+    assert.deepEqual(others(), ["no-free-license", "no-free-license"]);
+    kit.ask("a", Kind.release, { handle });
+    assert.deepEqual(others(), ["ok", "no-free-license"]);
+  });
+
+  it("counts a license and its module as two: a program may use both", () => {
+    const kit = kitWith(2, { modules: [{ productCode: 20, text: "", featureMap: 0 }] });
+    open(kit, "a", { host: "h", program: "cad" });
+    const taken = [13, 20, 13, 20].map((productCode) => kit.access("a", { mode: EXCLUSIVE, productCode }).outcome);
+    assert.deepEqual(taken, ["ok", "ok", "no-free-license", "no-free-license"]);
   });
 
   it("does not wait for its other instance", () => {

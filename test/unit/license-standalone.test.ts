@@ -4,7 +4,7 @@ import { genesisDigest } from "../../ts/license/genesis.js";
 import { LicenseMachine } from "../../ts/license/machine.js";
 import { canonicalJson } from "../../ts/wire/canonical.js";
 import { Kind } from "../../ts/wire/kinds.js";
-import { signedStatement, stating, terms } from "../support/license-kit.js";
+import { EXPIRE, signedStatement, stating, terms } from "../support/license-kit.js";
 import { licensePorts, sha256, testGenesis } from "../support/license-ports.js";
 import { ordinary, ownStatement, StandaloneKit, standaloneGenesis } from "../support/standalone-kit.js";
 
@@ -63,6 +63,46 @@ describe("a standalone license server's rules", () => {
       [1, 2, 3].map(() => kit.access("a").outcome),
       ["ok", "ok", "no-free-license"],
     );
+  });
+
+  describe("bind a license that several containers hold with one item reference", () => {
+    const three = ["130-5", "130-70", "130-71"];
+    const named = { namedUser: "ada", namedUserIntervalSeconds: 60 };
+    const license = "License 6000010:13 item 1";
+    const rows: readonly (readonly [says: string, holders: readonly string[], container: string, told: string])[] = [
+      [
+        "not, unless its container is named",
+        three.slice(0, 2),
+        "0-0",
+        `bad-request ${license} is not one: containers 130-5, 130-70 hold it; name the one that is meant.`,
+      ],
+      [
+        "not, and name no more containers than a sentence has room for",
+        [...three, "130-72"],
+        "0-0",
+        `bad-request ${license} is not one: containers 130-5, 130-70, 130-71 and 1 more hold it; name the one that is meant.`,
+      ],
+      ["in the container that is named", three, "130-70", "ok "],
+      ["in the only one there is without naming it", ["130-70"], "0-0", "ok "],
+      ["not in a container that has none", three, "130-9", `not-found ${license} is not in container 130-9.`],
+    ];
+    for (const [says, holders, container, told] of rows) {
+      it(says, () => {
+        const kit = new StandaloneKit();
+        kit.holdOwn(...holders.map((name) => ({ container: name, items: [ordinary(1, named)] })));
+        const [mode = 0, featureMap = 0] = container.split("-").map(Number);
+        const codes = { firmCode: 6000010, productCode: 13, itemRef: 1 };
+        const asked = { ...EXPIRE, kind: Kind.setNamedUser, ...codes, mode, featureMap, blob: Buffer.from("bob") };
+        const { outcome, text } = kit.one(asked);
+        assert.equal(`${outcome} ${text}`, told);
+        kit.open("a");
+        const bound = kit.items("a").filter((item) => item["namedUser"] === "bob");
+        assert.deepEqual(
+          bound.map((item) => item["container"]),
+          outcome === "ok" ? ["130-70"] : [],
+        );
+      });
+    }
   });
 
   it("name every container in which nothing was found", () => {

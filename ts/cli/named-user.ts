@@ -1,14 +1,16 @@
 /** `tmr named-user`: an administrator gives a license to another named user. */
 import type { Command } from "commander";
 import type { ProposeRequest } from "../admin/control-protocol.js";
+import type { ContainerNumber } from "../license/genesis.js";
 import { proposeOn } from "./admin.js";
 import type { CliContext } from "./context.js";
-import { jsonOption, type Product, parseProduct, parseU32 } from "./options.js";
+import { jsonOption, type Product, parseContainer, parseProduct, parseU32 } from "./options.js";
 import { jsonText, printable } from "./terminal.js";
 
 interface NamedUserFlags {
   readonly config: string;
   readonly item: number;
+  readonly container?: ContainerNumber;
   readonly json?: true;
 }
 
@@ -20,10 +22,11 @@ export function registerNamedUser(program: Command, { terminal }: CliContext): v
     .argument("<product>", "FIRMCODE:PRODUCTCODE", parseProduct)
     .argument("<user>", 'user or user@domain; "" frees a license that was issued to whoever comes first')
     .requiredOption("--item <reference>", "item reference of the license", (text) => parseU32(text, 1))
+    .option("--container <mask-serial>", "the container, where several hold such a license", parseContainer)
     .requiredOption("-c, --config <file>", "configuration of the active server, on its machine")
     .addOption(jsonOption())
     .action(async (product: Product, user: string, flags: NamedUserFlags) => {
-      const record = namedUserRecord(product, flags.item, user);
+      const record = namedUserRecord(product, flags.item, user, flags.container);
       await proposeOn(flags.config, record);
       const { firmCode, productCode } = product;
       const license = `${firmCode}:${productCode} item ${flags.item}`;
@@ -34,7 +37,13 @@ export function registerNamedUser(program: Command, { terminal }: CliContext): v
 }
 
 /** The record that the server is to order. */
-export function namedUserRecord(product: Product, itemRef: number, user: string): Omit<ProposeRequest, "command"> {
-  const { firmCode, productCode } = product;
-  return { kind: "setNamedUser", firmCode, productCode, itemRef, blob: Buffer.from(user).toString("base64url") };
+export function namedUserRecord(
+  { firmCode, productCode }: Product,
+  itemRef: number,
+  user: string,
+  container?: ContainerNumber,
+): Omit<ProposeRequest, "command"> {
+  const where = container === undefined ? {} : { mode: container.mask, featureMap: container.serial };
+  const blob = Buffer.from(user).toString("base64url");
+  return { kind: "setNamedUser", firmCode, productCode, itemRef, ...where, blob };
 }

@@ -1,5 +1,6 @@
 /** Flags that several commands share, and how their values are read. */
 import { InvalidArgumentError, Option } from "commander";
+import { type ContainerNumber, parseContainerNumber } from "../license/genesis.js";
 
 const U32_MAX = 0xffff_ffff;
 
@@ -42,6 +43,13 @@ export function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 1 && Number.isSafeInteger(value)) return value;
   throw new InvalidArgumentError("Expected an integer from 1 on.");
+}
+
+/** `MASK-SERIAL`, as lists show a container. */
+export function parseContainer(text: string): ContainerNumber {
+  const number = parseContainerNumber(text);
+  if (number !== null) return number;
+  throw new InvalidArgumentError("Expected MASK-SERIAL, e.g. 130-729831162.");
 }
 
 export interface Product {

@@ -200,8 +200,7 @@ function grant(call: Call, asker: Asker, item: Item, wanted: Wanted): void {
   if (!isPlain(state, item) || wanted.mode === AccessMode.stationShare) {
     ({ seats, rule } = takeSeats(state, asker, pool, wanted));
   }
-  const slot = state.grant(session, pool, seats, wanted.mode, rule);
-  if (item.isModule) state.noteModule(slot, item.terms.productCode);
+  const slot = state.grant(session, item, seats, wanted.mode, rule);
   if (item.isJudged) noteUse(state, item, asker);
   describeHandle(state, slot, out);
 }
@@ -226,8 +225,7 @@ function enqueue(call: Call, asker: Asker, item: Item, wanted: Wanted, waitMs: n
   }
   const { seats, mode, featureMap } = wanted;
   const rule = countedNumber(decide(state, asker, item.pool));
-  const slot = state.enqueue(session, item.pool, { seats, mode, featureMap, rule }, state.logMs + waitMs);
-  if (item.isModule) state.noteModule(slot, item.terms.productCode);
+  const slot = state.enqueue(session, item, { seats, mode, featureMap, rule }, state.logMs + waitMs);
   describeHandle(state, slot, out);
 }
 

@@ -98,13 +98,12 @@ class Borrow implements Taking {
     const terms = (pool.item ?? item).terms;
     if (item.isJudged) noteUse(state, item, asker);
     const untilMs = state.calendarMs + (this.#askedMs || (terms.borrowSeconds ?? 0) * MS);
-    const slot = state.borrow(session, pool, takeSeats(state, asker, pool, wanted), wanted.featureMap, {
+    const slot = state.borrow(session, item, takeSeats(state, asker, pool, wanted), wanted.featureMap, {
       untilMs: Math.min(untilMs, validUntilMs(item) || Number.POSITIVE_INFINITY),
       isRevocable: terms.borrowRevocable === true,
       key: this.#key,
       terms: Buffer.from(state.sha256(termsBytes(terms))),
     });
-    if (item.isModule) state.noteModule(slot, item.terms.productCode);
     describeBorrowed(state, slot, out);
   }
 }

@@ -30,6 +30,8 @@ export interface Pool {
   readonly waiting: Chain;
   /** those of them that ask for station share: what one station takes may let another handle of it in */
   sharesWaiting: number;
+  /** users who wait, and for whom seats linger */
+  comingBack: number;
   /** those who wait were judged by the license as it is; false makes them be judged once more, which changes nothing */
   areJudged: boolean;
   /** handles that linger, in the order of their release */
@@ -74,6 +76,7 @@ export function newPool(id: number, { firmCode, productCode, tmrId, actId, conta
     handles: 0,
     waiting: newChain(),
     sharesWaiting: 0,
+    comingBack: 0,
     areJudged: false,
     released: newChain(),
     ruleSeats: null,

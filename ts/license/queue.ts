@@ -122,14 +122,15 @@ function wantedBy({ handles }: State, slot: number, { pool }: Item) {
  * linger for or whose station has one.
  */
 function canAnybody(state: State, pool: Pool, ahead: Ahead): boolean {
-  if (pool.released.size > 0 || pool.sharesWaiting > 0) return true;
+  if (pool.comingBack > 0 || pool.sharesWaiting > 0) return true;
   return seatsLeft(pool) > 0 && (ahead.isEmpty || !state.accessList.isEmpty);
 }
 
-/** True when those ahead want the same seats, and no other could be had: told without asking who it is. */
-function isBehind({ handles }: State, pool: Pool, slot: number, ahead: Ahead): boolean {
-  if (pool.released.size > 0 || handles.mode(slot) === AccessMode.stationShare) return false;
-  return ahead.wantsSame(handles.rule(slot), false);
+/** True when those ahead want the same seats, and no other could be had. */
+function isBehind({ handles, claims }: State, pool: Pool, slot: number, ahead: Ahead): boolean {
+  if (!ahead.wantsSame(handles.rule(slot), false)) return false;
+  const isShare = handles.mode(slot) === AccessMode.stationShare;
+  return (pool.comingBack === 0 && !isShare) || !claims.hasClaim(slot, isShare);
 }
 
 function grantWaiting(state: State, slot: number, moment: Moment, ahead: Ahead): boolean {

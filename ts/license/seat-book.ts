@@ -6,12 +6,13 @@
 import { AccessMode } from "../wire/kinds.js";
 import { type AccessList, isCounted } from "./access-list.js";
 import type { Rule } from "./access-list-document.js";
-import { Claims } from "./claims.js";
+import { Claims, type Product } from "./claims.js";
 import { HandleState, isLost, takesSeats } from "./handle-row.js";
 import type { HandleTable } from "./handles.js";
 import { validUntilMs } from "./options.js";
 import { type Party, readParty } from "./party.js";
-import { comparePoolKeys, licenseNameOf, type Pool } from "./pool.js";
+import { comparePoolKeys, type Item, licenseNameOf, type Pool } from "./pool.js";
+import { NONE } from "./records.js";
 import type { VirtualContainer } from "./virtual-container.js";
 
 /** What a handle waits for. */
@@ -46,26 +47,27 @@ export class SeatBook {
     this.#container = container;
   }
 
-  grant(session: number, pool: Pool, seats: number, mode: number, rule: number, sinceMs: number): number {
+  grant(session: number, item: Item, seats: number, mode: number, rule: number, sinceMs: number): number {
+    const { pool, terms } = item;
     const slot = this.#handles.add(session, pool.id, seats, mode, HandleState.held, sinceMs);
     pool.used += seats;
     pool.handles += 1;
     if (rule !== 0) this.#handles.setRule(slot, rule);
     if (pool.ruleSeats !== null) this.#count(pool, rule, seats);
     if (mode === AccessMode.stationShare) this.#join(slot, pool);
-    else if (mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
+    else if (mode === AccessMode.exclusive) this.claims.addRunning(terms, this.party(slot), session);
     return slot;
   }
 
   /** Seats that are used offline, by a handle of no session. */
-  borrow(session: number, pool: Pool, seats: number, rule: number, sinceMs: number): number {
-    const slot = this.grant(session, pool, seats, AccessMode.userLimit, rule, sinceMs);
+  borrow(session: number, item: Item, seats: number, rule: number, sinceMs: number): number {
+    const slot = this.grant(session, item, seats, AccessMode.userLimit, rule, sinceMs);
     this.#handles.detach(slot);
     this.#handles.setState(slot, HandleState.borrowed);
     return slot;
   }
 
-  enqueue(session: number, pool: Pool, wanted: WaitWanted, sinceMs: number, deadline: number): number {
+  enqueue(session: number, { pool, terms }: Item, wanted: WaitWanted, sinceMs: number, deadline: number): number {
     const handles = this.#handles;
     const slot = handles.add(session, pool.id, wanted.seats, wanted.mode, HandleState.queued, sinceMs);
     handles.setRule(slot, wanted.rule);
@@ -74,7 +76,7 @@ export class SeatBook {
     handles.link(pool.waiting, slot);
     this.noteWaiting(pool, slot, 1);
     pool.handles += 1;
-    if (wanted.mode === AccessMode.exclusive) this.claims.addRunning(pool, this.party(slot), session);
+    if (wanted.mode === AccessMode.exclusive) this.claims.addRunning(terms, this.party(slot), session);
     return slot;
   }
 
@@ -204,8 +206,16 @@ export class SeatBook {
   /** To be called when a handle began (1) or ceased (-1) to wait for a pool. */
   noteWaiting(pool: Pool, slot: number, change: 1 | -1): void {
     if (this.#handles.mode(slot) === AccessMode.stationShare) pool.sharesWaiting += change;
+    if (change === 1) this.claims.addWaiting(pool, this.party(slot), this.#handles.session(slot), slot);
+    else this.claims.dropWaiting(pool, slot);
     if (pool.waiting.size > 0) this.#awaited.add(pool);
     else this.#awaited.delete(pool);
+  }
+
+  /** What a handle was asked for by. */
+  product(slot: number): Product {
+    const { firmCode, productCode } = this.#pool(slot).key;
+    return { firmCode, productCode: this.#handles.modules.productCode(slot) ?? productCode };
   }
 
   /** Who has or had a handle. */
@@ -219,14 +229,14 @@ export class SeatBook {
     switch (handles.state(slot)) {
       case HandleState.held:
         if (handles.mode(slot) === AccessMode.stationShare) this.#leaveShare(slot, pool);
-        else if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
+        else if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot);
         return;
       case HandleState.queued:
+        // Whoever stands behind it may be able to take what it waited for.
+        if (handles.nextPeer(slot) !== NONE) this.freed.add(pool);
         handles.unlink(pool.waiting, slot);
         this.noteWaiting(pool, slot, -1);
-        if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot, pool);
-        // Whoever stood behind it may be able to take what it waited for.
-        if (pool.waiting.size > 0) this.freed.add(pool);
+        if (handles.mode(slot) === AccessMode.exclusive) this.#stop(slot);
         return;
       case HandleState.lingering:
         handles.unlink(pool.released, slot);
@@ -293,8 +303,8 @@ export class SeatBook {
     }
   }
 
-  #stop(slot: number, pool: Pool): void {
-    this.claims.dropRunning(pool, this.party(slot), this.#handles.session(slot));
+  #stop(slot: number): void {
+    this.claims.dropRunning(this.product(slot), this.party(slot), this.#handles.session(slot));
   }
 
   #count(pool: Pool, rule: number, seats: number): void {

@@ -26,8 +26,9 @@ export function restoreSeats(state: State): void {
     }
     if (isRunning(state, slot)) {
       const party = seats.party(slot);
-      if (seats.claims.isRunning(pool, party, handles.session(slot))) throw malformed("a program runs twice");
-      seats.claims.addRunning(pool, party, handles.session(slot));
+      const product = seats.product(slot);
+      if (seats.claims.isRunning(product, party, handles.session(slot))) throw malformed("a program runs twice");
+      seats.claims.addRunning(product, party, handles.session(slot));
     }
     if (isListed(state, slot)) listed += 1;
     else if (handles.nextPeer(slot) !== NONE || handles.previousPeer(slot) !== NONE) throw misplaced(slot);

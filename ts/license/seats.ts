@@ -106,7 +106,7 @@ export function judgeSeats(
   const decided = decide(state, asker, pool);
   if (decided?.rule.effect === "deny") return SeatAnswer.denied;
   if (wanted.mode === AccessMode.exclusive && ahead === null) {
-    if (state.claims.isRunning(pool, asker.party, asker.session)) return SeatAnswer.running;
+    if (state.claims.isRunning(terms, asker.party, asker.session)) return SeatAnswer.running;
   }
   const seats = seatsNeeded(state, asker, pool, wanted);
   if (seats === 0) return SeatAnswer.fits;
@@ -230,8 +230,10 @@ export function seatSentence(state: State, asker: Asker, item: Item, wanted: Sea
 
 /** The place of a handle that waits, 1 = the next. */
 export function placeOf(state: State, slot: number): number {
-  let place = 1;
   const { handles } = state;
+  // As a rule it is asked for by whoever comes, last.
+  if (handles.nextPeer(slot) === NONE) return state.container.pool(handles.pool(slot)).waiting.size;
+  let place = 1;
   for (let before = handles.previousPeer(slot); before !== NONE; before = handles.previousPeer(before)) place += 1;
   return place;
 }

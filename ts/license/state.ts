@@ -192,20 +192,22 @@ export class State {
     this.ended.add(words, at, text);
   }
 
-  /** Grants seats of a pool; `rule` counts them. Returns the handle's slot. */
-  grant(session: number, pool: Pool, seats: number, mode: number, rule = 0): number {
-    const slot = this.seats.grant(session, pool, seats, mode, rule, this.calendarMs);
-    this.#granted(Change.granted, slot, pool);
+  /** Grants seats of an item or module; `rule` counts them. Returns the handle's slot. */
+  grant(session: number, item: Item, seats: number, mode: number, rule = 0): number {
+    const slot = this.seats.grant(session, item, seats, mode, rule, this.calendarMs);
+    this.#granted(Change.granted, slot, item.pool);
     if (this.events.on) trackBegin(this, slot, "access");
+    this.#noteModule(slot, item);
     return slot;
   }
 
   /** A handle that waits for its seats until `deadline`. Returns its slot. */
-  enqueue(session: number, pool: Pool, wanted: WaitWanted, deadline: number): number {
-    const slot = this.seats.enqueue(session, pool, wanted, this.calendarMs, deadline);
-    this.#granted(Change.queued, slot, pool);
+  enqueue(session: number, item: Item, wanted: WaitWanted, deadline: number): number {
+    const slot = this.seats.enqueue(session, item, wanted, this.calendarMs, deadline);
+    this.#granted(Change.queued, slot, item.pool);
     this.#journal.u64(deadline);
     if (this.events.on) trackBegin(this, slot, "queue");
+    this.#noteModule(slot, item);
     return slot;
   }
 
@@ -241,15 +243,16 @@ export class State {
    * Seats that are used offline: the handle is of no session any more. What else a granted access notes is the caller's.
    * Returns the slot.
    */
-  borrow(session: number, pool: Pool, taken: SeatsTaken, featureMap: number, borrowing: Borrowing): number {
-    const slot = this.seats.borrow(session, pool, taken.seats, taken.rule, this.calendarMs);
+  borrow(session: number, item: Item, taken: SeatsTaken, featureMap: number, borrowing: Borrowing): number {
+    const slot = this.seats.borrow(session, item, taken.seats, taken.rule, this.calendarMs);
     this.handles.setFeatureMap(slot, featureMap);
     this.borrowings.add(slot, borrowing);
     this.#entry(Change.borrowed, featureMap, this.handles.handle(slot));
-    this.#journal.three(pool.id, taken.seats, taken.rule);
+    this.#journal.three(item.pool.id, taken.seats, taken.rule);
     this.#journal.block(this.handles.identity(slot));
     writeBorrowing(borrowing, this.#journal);
     if (this.events.on) trackBegin(this, slot, "borrow");
+    this.#noteModule(slot, item);
     return slot;
   }
 
@@ -326,11 +329,6 @@ export class State {
     return licenseNameOf(pool);
   }
 
-  /** Notes that a handle is of a module, not of the pool's item itself. */
-  noteModule(slot: number, productCode: number): void {
-    this.handles.modules.add(slot, productCode, this.#journal);
-  }
-
   /** The item or module that a handle is of; null when it is gone. */
   itemOf(slot: number): Item | null {
     return this.container.itemOf(this.container.pool(this.handles.pool(slot)), this.handles.modules.productCode(slot));
@@ -389,6 +387,11 @@ export class State {
     const end = this.events.on ? trackEnd(this, slot, cause) : null;
     this.seats.release(slot, this.logMs, this.calendarMs);
     end?.();
+  }
+
+  /** Notes when a handle is of a module, not of the pool's item itself. */
+  #noteModule(slot: number, { isModule, terms }: Item): void {
+    if (isModule) this.handles.modules.add(slot, terms.productCode, this.#journal);
   }
 
   #granted(change: number, slot: number, { key }: Pool): void {

@@ -4,7 +4,7 @@
  * everything that leaves goes through {@link TmrPorts}.
  */
 import type { Ordering } from "../engine/types.js";
-import { type AddressView } from "../failover/address.js";
+import type { AddressView } from "../failover/address.js";
 import { HandOver, type HandOverOutcome, HandOverStep } from "../failover/hand-over.js";
 import { roleNumber, TwinMachine, type TwinRole } from "../failover/twin.js";
 import type { CommandOutcome } from "../server/commands.js";
@@ -94,12 +94,8 @@ export class TmrCore {
     return this.#role;
   }
 
-  get peerConnected(): boolean {
-    return this.#peer.connected;
-  }
-
-  get peerRole(): TwinRole | null {
-    return this.#peer.role;
+  get peer(): Pick<OtherTwin, "connected" | "role"> {
+    return this.#peer;
   }
 
   // ---- what happens to a server ------------------------------------------------------------------------------------
@@ -138,11 +134,11 @@ export class TmrCore {
     if (role === "active") {
       this.#lead({ type: "founded" }, nowMs);
       this.#lead({ type: "distrusted", incarnations: heartbeat.distrusted }, nowMs);
+      // It leads later than this server does: asked now, the upstreams say so, and the clients need not wait for that.
+      const isLater = heartbeat.epoch > this.leader.epoch && this.#role !== "passive";
+      if (isLater) this.#lead({ type: "tick", eager: true }, nowMs);
     }
     this.#forgive(heartbeat.forgiven);
-    // It leads later than this server does: asked now, the upstreams say so, and the clients need not wait for that.
-    const later = role === "active" && heartbeat.epoch > this.leader.epoch;
-    if (later && this.#role !== "passive") this.#lead({ type: "tick", eager: true }, nowMs);
     // The highest carried point that the peer named: a log without it must not be served (rule 17).
     if (heartbeat.position > (this.#mark?.position ?? 0)) {
       this.#mark = { epoch: heartbeat.epoch, position: heartbeat.position, digest: Uint8Array.from(heartbeat.digest) };

@@ -128,10 +128,9 @@ class TmrServer implements RunningServer {
 
   switchOver(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#core.switchOver(performance.now(), (outcome) => {
-        if (outcome === null) resolve();
-        else reject(new TmrError("ERR_TMR_STATE", outcome));
-      });
+      this.#core.switchOver(performance.now(), (why) =>
+        why === null ? resolve() : reject(new TmrError("ERR_TMR_STATE", why)),
+      );
     });
   }
 
@@ -163,8 +162,7 @@ class TmrServer implements RunningServer {
     this.#stopped = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     this.#core.stop();
-    this.#sayNotActiveToAll();
-    this.#clients.dropClients();
+    this.#sayGoodbye();
     // Only now: what is sent from an address that has gone does not leave this machine.
     await this.#virtualIp?.close();
     await this.#clients.close();
@@ -253,10 +251,7 @@ class TmrServer implements RunningServer {
         durably: (change) => this.#durably(change),
         beat: () => this.#twinLink.beat(),
         tellTwin: (message) => this.#twinLink.tell(message),
-        dropClients: () => {
-          this.#sayNotActiveToAll();
-          this.#clients.dropClients();
-        },
+        dropClients: () => this.#sayGoodbye(),
         statusDocument: () => Buffer.from(JSON.stringify(this.status()), "utf8"),
         holding: (statement) => {
           if (this.#holdings.take(statement)) this.#logOddLicenses();
@@ -361,8 +356,9 @@ class TmrServer implements RunningServer {
     this.#schedulePump();
   }
 
-  #sayNotActiveToAll(): void {
+  #sayGoodbye(): void {
     for (const client of this.#clients.numbers()) this.#core.sayNotActive(client);
+    this.#clients.dropClients();
   }
 
   #say(event: CoreEvent): void {
@@ -376,7 +372,7 @@ class TmrServer implements RunningServer {
 
   #faultText(fault: SystemFault): string {
     const { name, clients } = this.#peer;
-    const active = this.#core.peerConnected && this.#core.peerRole === "active";
+    const active = this.#core.peer.connected && this.#core.peer.role === "active";
     return systemFaultText(fault, { role: this.#core.role, peer: { name, clients, active } });
   }
 

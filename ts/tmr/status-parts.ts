@@ -38,13 +38,13 @@ export function upstreamStatus(
 /** Who this server is, where it stands, and its twin as it sees it. */
 export function coreStatus(
   { name, twin, system }: Pick<ServerConfig, "name" | "twin" | "system">,
-  { role, leader, peerConnected, peerRole }: TmrCore,
+  { role, leader, peer }: TmrCore,
   gateway: Pick<Gateway, "position" | "carried" | "carriedDigest">,
 ): Pick<
   ServerStatus,
   "name" | "twin" | "role" | "phase" | "epoch" | "position" | "carried" | "digest" | "quorum" | "peer"
 > {
-  const peer = system.servers[twin === 0 ? 1 : 0];
+  const other = system.servers[twin === 0 ? 1 : 0];
   return {
     name,
     twin,
@@ -55,6 +55,6 @@ export function coreStatus(
     carried: gateway.carried,
     digest: gateway.carriedDigest().toString("hex"),
     quorum: leader.hasQuorum,
-    peer: { name: peer.name, address: peer.clients, connected: peerConnected, role: peerRole ?? "unknown" },
+    peer: { name: other.name, address: other.clients, connected: peer.connected, role: peer.role ?? "unknown" },
   };
 }
