@@ -183,8 +183,13 @@ function commonPackage() {
   }
   const sqlite = `${program}/node_modules/better-sqlite3/prebuilds/linux-${process.arch}.node`;
   for (const addon of [engine, sqlite]) run("strip", "--strip-unneeded", join(work, "tmr-common", addon));
-  // Node.js stays byte by byte what its makers built and what the tests ran.
-  const overrides = ["hardening-no-pie", "unstripped-binary-or-object", "embedded-library"];
+  // Node.js is inside, byte by byte what its makers built and what the tests ran.
+  const overrides = [
+    "hardening-no-pie",
+    "unstripped-binary-or-object",
+    "embedded-library",
+    "missing-dep-for-interpreter",
+  ];
   common.write("usr/share/lintian/overrides/tmr-common", overrides.map((tag) => `tmr-common: ${tag} *\n`).join(""));
   common.copy(`${program}/bin/node`, relative(root, process.execPath));
   common.write("usr/bin/tmr", source("deploy/debian/tmr.sh"));

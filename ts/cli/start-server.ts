@@ -1,5 +1,6 @@
 /** Wires one TMR server: configuration, engine, log, control socket, and how it reads holding statements. */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ControlSocket, type ControlTarget } from "../admin/control-socket.js";
 import { loadServerConfig, type ServerConfig, type System } from "../config/index.js";
@@ -68,10 +69,30 @@ export async function startServer(file: string): Promise<Running> {
     stop: async () => {
       control.attach(null);
       await tracking.stop();
+      await handOver(server, log);
       await server.stop();
       await control.close();
     },
   };
+}
+
+/** How long a server that stops waits for its twin to be active. */
+const HAND_OVER_MS = 3_000;
+
+/** The last thing that an active server does: what is under way is answered, then its twin leads, and clients find it at once. */
+async function handOver(server: RunningServer, log: Logger): Promise<void> {
+  if (server.status().role !== "active") return;
+  const late = new AbortController();
+  const outcome = await Promise.race([
+    server.switchOver().then(
+      () => null,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    ),
+    sleep(HAND_OVER_MS, "the other TMR server takes too long", { signal: late.signal }).catch(() => null),
+  ]);
+  late.abort();
+  if (outcome === null) log.info("handed over to the other TMR server before the end");
+  else log.warn({ reason: outcome }, "not handed over before the end: the other TMR server has to notice by itself");
 }
 
 /** The line of `systemctl status`. */
